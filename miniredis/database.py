@@ -188,8 +188,6 @@ class Database:
         self.touched.pop(key, None)
         if key in self.expires:
             self.persist(key)
-        if self.blocked and key in self.blocked:
-            self.engine.ready.append((self, key))
         return True
 
     def set_expiry(self, key: bytes, at_ms: int) -> None:
@@ -236,11 +234,8 @@ class Database:
         count = len(self.values)
         for key, watching in self.watchers.items():
             for session, expired_then in watching.items():
-                if key in self.values and not (expired_then and self._expired(key)):
+                if key in self.values and not (expired_then and self.peek_expired(key)):
                     session.transaction_broken = True
-        for key in self.blocked:
-            if key in self.values:
-                self.engine.ready.append((self, key))
         self._empty()
         return count
 
@@ -258,7 +253,8 @@ class Database:
 
     # -- expiry -------------------------------------------------------------------------------------------------
 
-    def _expired(self, key: bytes) -> bool:
+    def peek_expired(self, key: bytes) -> bool:
+        """Whether the time of `key` has come, without acting on it."""
         at_ms = self.expires.get(key)
         return at_ms is not None and at_ms < self.engine.now_ms
 

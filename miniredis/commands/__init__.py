@@ -1,0 +1,11 @@
+"""The commands: a chapter per data type, and one per other theme.  Importing this package fills the table."""
+
+import importlib
+
+CHAPTERS = (
+    "strings",
+    "connection",
+)
+
+for _chapter in CHAPTERS:
+    importlib.import_module(f"miniredis.commands.{_chapter}")
