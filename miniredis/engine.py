@@ -85,9 +85,7 @@ class Engine:
         self.monitors: dict[Session, None] = {}  # while there are any, "monitor" stands in guards
 
         self.loading = False
-        self.expiring_paused = (
-            False  # DEBUG SET-DISABLE-DENY, CLIENT PAUSE: an expired key is unseen, not removed
-        )
+        self.expiring_paused = False  # DEBUG SET-DISABLE-DENY, CLIENT PAUSE: an expired key is unseen, not removed
         self.guards: set[str] = set()  # why every command has to go the careful way
         self.write_error: str | None = None  # why writes are refused: the text of the MISCONF error
         self.touching = True
