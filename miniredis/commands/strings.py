@@ -309,6 +309,10 @@ def incrbyfloat(db: Database, key: bytes, increment: bytes) -> bytes:
     return text
 
 
+LONG_DOUBLE_LIMIT = Fraction(2) ** 16384
+LONG_DOUBLE_TEXT_MAX = 5 * 1024
+
+
 def add_floats(number: bytes, increment: bytes) -> bytes:
     """The sum as Redis computes and prints it, also for HINCRBYFLOAT.
 
@@ -317,7 +321,7 @@ def add_floats(number: bytes, increment: bytes) -> bytes:
     """
     exact = [_long_double(text) for text in (number, increment)]
     total = _round_to_long_double(sum(part for part in exact if part is not None) + Fraction(0))
-    if None in exact or abs(total) >= Fraction(2) ** 16384:
+    if None in exact or abs(total) >= LONG_DOUBLE_LIMIT:
         raise RedisError("ERR increment would produce NaN or Infinity")
     with localcontext() as context:
         context.prec = 5000
@@ -328,16 +332,23 @@ def add_floats(number: bytes, increment: bytes) -> bytes:
 
 def _long_double(text: bytes) -> Fraction | None:
     """The number as C's strtold reads it; None for an infinity.  Raises NotAFloat."""
-    approximate = parse_float(text)
+    approximate = parse_float(text) if len(text) < LONG_DOUBLE_TEXT_MAX else None
     if approximate is None:
         raise NotAFloat
-    if math.isinf(approximate):
-        if b"inf" in text.lower():
-            return None
-        raise NotAFloat
-    if b"x" in text.lower():
+    lower = text.lower()
+    if b"inf" in lower:
+        return None
+    if b"x" in lower:
         return Fraction(approximate)
-    return _round_to_long_double(Fraction(text.decode()))
+    exponent = int(lower.partition(b"e")[2] or 0)
+    if abs(exponent) > 2 * LONG_DOUBLE_TEXT_MAX:  # do not compute what cannot be kept
+        if exponent > 0 and approximate:
+            raise NotAFloat
+        return Fraction(0)
+    exact = _round_to_long_double(Fraction(text.decode()))
+    if abs(exact) >= LONG_DOUBLE_LIMIT:
+        raise NotAFloat
+    return exact
 
 
 def _round_to_long_double(value: Fraction) -> Fraction:
