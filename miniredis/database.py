@@ -41,6 +41,7 @@ class Database:
         "touched",
         "values",
         "watchers",
+        "weights",
     )
 
     def __init__(self, engine: Engine, index: int) -> None:
@@ -49,6 +50,7 @@ class Database:
         self.values: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}  # ms since 1970, for keys that have a time to live
         self.touched: dict[bytes, int] = {}  # LRU: seconds of last use; LFU: see eviction.py
+        self.weights: dict[bytes, int] = {}  # bytes of each key, while `maxmemory` is set
         self.keys = Buckets(engine.bucket_seed)  # of `values`
         self.expiring = Buckets(engine.bucket_seed)  # of `expires`
         self.expiry_cursor = 0  # where the active cycle goes on
@@ -71,6 +73,17 @@ class Database:
         if value is not None and key in self.expires and self._has_expired(key):
             return None
         return value
+
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a value at `key`: counted as hit or miss, but not as a use."""
+        engine = self.engine
+        if self.peek(key) is not None:
+            engine.keyspace_hits += 1
+            return True
+        engine.keyspace_misses += 1
+        if engine.notifying:
+            engine.notify("keymiss", key, self.index)
+        return False
 
     def find(self, key: bytes) -> Value | None:
         """The value at `key` for reading, of any type: counted as hit or miss."""
@@ -186,10 +199,10 @@ class Database:
             return False
         self.keys.discard(key)
         self.touched.pop(key, None)
+        if self.weights:
+            self.engine.eviction.booked -= self.weights.pop(key, 0)
         if key in self.expires:
             self.persist(key)
-        if self.blocked and key in self.blocked:
-            self.engine.ready.append((self, key))
         return True
 
     def set_expiry(self, key: bytes, at_ms: int) -> None:
@@ -236,29 +249,28 @@ class Database:
         count = len(self.values)
         for key, watching in self.watchers.items():
             for session, expired_then in watching.items():
-                if key in self.values and not (expired_then and self._expired(key)):
+                if key in self.values and not (expired_then and self.peek_expired(key)):
                     session.transaction_broken = True
-        for key in self.blocked:
-            if key in self.values:
-                self.engine.ready.append((self, key))
         self._empty()
         return count
 
     def _empty(self) -> None:
-        self.values, self.expires, self.touched = {}, {}, {}
+        self.engine.eviction.booked -= sum(self.weights.values())
+        self.values, self.expires, self.touched, self.weights = {}, {}, {}, {}
         self.keys, self.expiring = Buckets(self.engine.bucket_seed), Buckets(self.engine.bucket_seed)
         self.expiry_cursor = 0
 
     def swap_data(self, other: Database) -> None:
         """SWAPDB: exchange all data, while clients, watches and waiters stay with their numbers."""
-        for name in ("values", "expires", "touched", "keys", "expiring", "expiry_cursor"):
+        for name in ("values", "expires", "touched", "weights", "keys", "expiring", "expiry_cursor"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)
 
     # -- expiry -------------------------------------------------------------------------------------------------
 
-    def _expired(self, key: bytes) -> bool:
+    def peek_expired(self, key: bytes) -> bool:
+        """Whether the time of `key` has come, without acting on it."""
         at_ms = self.expires.get(key)
         return at_ms is not None and at_ms < self.engine.now_ms
 

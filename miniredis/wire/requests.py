@@ -221,7 +221,11 @@ def split_words(line: bytes) -> list[bytes] | None:
 def read_escape(line: bytes, at: int, word: bytearray) -> int:
     """Append what the escape at `at` means; returns its length."""
     digits = line[at + 2 : at + 4]
-    if line[at + 1] == ord("x") and len(digits) == 2 and all(chr(digit) in "0123456789abcdefABCDEF" for digit in digits):
+    if (
+        line[at + 1] == ord("x")
+        and len(digits) == 2
+        and all(chr(digit) in "0123456789abcdefABCDEF" for digit in digits)
+    ):
         word.append(int(digits, 16))
         return 4
     word += QUOTED.get(line[at + 1], line[at + 1 : at + 2])
