@@ -106,9 +106,7 @@ def test_a_mistake_in_the_configuration_is_one_line_and_exit_code_1(start, argum
 
 def test_file_then_environment_then_arguments(start, tmp_path):
     (tmp_path / "more.conf").write_text("loglevel warning\nfail start\n")
-    (tmp_path / "lines.conf").write_text(
-        f"include {tmp_path}/*.conf.d\ninclude {tmp_path}/more.conf\nport 1\n"
-    )
+    (tmp_path / "lines.conf").write_text(f"include {tmp_path}/*.conf.d\ninclude {tmp_path}/more.conf\nport 1\n")
     environment = {"MINI_LINES_LOGLEVEL": "debug", "MINI_LINES_PORT": "2", "MINI_LINES_LOG_FORMAT": "json"}
     arguments = (str(tmp_path / "lines.conf"), "--port", "0")
     code, output, _ = start(*arguments, environment=environment).end()

@@ -31,9 +31,7 @@ async def test_its_server_serves_until_it_is_told_to_stop():
     exec(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], names)
     program, built = names["ECHO"], []
     settings = program.table.load([Given("port", ["0"], "test")])
-    object.__setattr__(
-        program, "build", lambda process: built.append(names["EchoServer"](process)) or built[0]
-    )
+    object.__setattr__(program, "build", lambda process: built.append(names["EchoServer"](process)) or built[0])
     running = asyncio.create_task(serve(program, settings))
     await until(lambda: running.done() or (built and built[0].addresses()))
     reader, writer = await asyncio.open_connection(*built[0].addresses()[0])
