@@ -203,7 +203,5 @@ def tls_context(
             context.set_ciphers(ciphers)
     except (OSError, ssl.SSLError) as error:
         raise ListenError(f"TLS: cannot use {using}: {error}") from None
-    context.verify_mode = {"yes": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "no": ssl.CERT_NONE}[
-        clients
-    ]
+    context.verify_mode = {"yes": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "no": ssl.CERT_NONE}[clients]
     return context

@@ -256,9 +256,7 @@ async def _run_until_stopped(
     return process.exit_code or OK
 
 
-def _watch_signals(
-    loop: asyncio.AbstractEventLoop, process: Process, server: Server, log: logging.Logger
-) -> None:
+def _watch_signals(loop: asyncio.AbstractEventLoop, process: Process, server: Server, log: logging.Logger) -> None:
     def asked_to_stop(name: str) -> None:
         log.info("Received %s", name)
         if process._stop.is_set():
