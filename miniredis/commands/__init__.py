@@ -6,6 +6,7 @@ CHAPTERS = (
     "strings",
     "keys",
     "connection",
+    "scripting",
 )
 
 for _chapter in CHAPTERS:
