@@ -16,6 +16,7 @@ Source: POSIX fsync and fdatasync; Linux `man 2 open`, `man 2 flock`.  Next: app
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import mmap
 import os
@@ -74,7 +75,7 @@ class RealFile:
         """The next fsync to begin; shared with everyone who asks before it does."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._closed:
-            done.set_exception(OSError(9, os.strerror(9), self.path))
+            done.set_exception(OSError(errno.EBADF, os.strerror(errno.EBADF), self.path))
             return done
         self._waiting.append(done)
         if not self._running:
@@ -89,7 +90,7 @@ class RealFile:
 
     def _fsync_ended(self, ended: asyncio.Future[None], served: list[asyncio.Future[None]]) -> None:
         self._running = False
-        error = ended.exception() if not ended.cancelled() else OSError(125, os.strerror(125))
+        error = ended.exception() if not ended.cancelled() else OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         if isinstance(error, OSError):
             error = self._named(error)
         for waiter in served:

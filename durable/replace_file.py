@@ -10,6 +10,7 @@ Each step guards the next; leaving one out works until the power fails.
 Source: Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014); POSIX rename.
 """
 
+import errno
 from contextlib import suppress
 from posixpath import dirname, join
 
@@ -27,7 +28,7 @@ def replace_file(disk: Disk, path: str, content: bytes, *, temporary: str | None
         file = disk.open(aside, "w")
         try:
             if (written := file.append(content)) < len(content):
-                raise DiskError(28, f"No space left on device after {written} of {len(content)} bytes", aside)
+                raise DiskError(errno.ENOSPC, f"No space left on device after {written} of {len(content)} bytes", aside)
             file.fsync_now()
         finally:
             file.close()
