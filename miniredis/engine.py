@@ -145,7 +145,7 @@ class Engine:
             reply = error
         except Exception as error:
             reply = self.fault(command, error)
-        if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
+        if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
         self.replaced = False
         self.running = outer

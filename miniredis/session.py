@@ -116,7 +116,7 @@ class Session:
             except Exception as error:
                 reply = engine.fault(command, error)
             if engine.dirty != dirty:
-                if engine.propagate_to is not None and not engine.replaced:
+                if engine.propagate_to is not None and command.writes and not engine.replaced:
                     engine.pending.append((self.database.index, request))
                 engine.replaced = False
                 if engine.pending or engine.ready:

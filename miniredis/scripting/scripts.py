@@ -183,7 +183,7 @@ class Scripts:
             raise RedisError("ERR Wrong number of args calling Redis command from script")
         if command.flags & Flag.NOSCRIPT:
             raise RedisError("ERR This Redis command is not allowed from script")
-        writes = bool(command.flags & Flag.WRITE)
+        writes = command.writes
         if writes and self.read_only:
             raise RedisError("ERR Write commands are not allowed from read-only scripts.")
         if writes and engine.write_error is not None and not self.wrote:
