@@ -107,7 +107,7 @@ class Inode:
         torn = self.pending[survivors] if survivors < len(self.pending) else None
         self.persist(self.first_pending + survivors)
         if isinstance(torn, bytes):
-            kept = random.randrange(len(torn)) if torn else 0
+            kept = random.randrange(len(torn))
             self.durable += torn[:kept]
             if random.random() < garbage:
                 lost = len(torn) - kept
@@ -337,9 +337,9 @@ class SimulatedDisk:
         if folder not in self._folders:
             raise self._missing(path)
         start = "" if folder == "." else folder.rstrip("/") + "/"
-        below = [name for name in (*self._names, *self._folders) if name.startswith(start) and name not in ("", ".", "/")]
-        # A relative path lists no absolute names.
-        return sorted({name[len(start) :] for name in below if name[len(start) :] and "/" not in name[len(start) :]})
+        everything = [*self._names, *(self._folders - {"", ".", "/"})]
+        below = {name.removeprefix(start) for name in everything if name.startswith(start)}
+        return sorted(name for name in below if "/" not in name)
 
     def mkdir(self, path: str) -> None:
         folder = normpath(path)

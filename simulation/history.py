@@ -1,15 +1,16 @@
 """What clients saw, and whether one order of all calls explains it.
 
-A client calls at one moment and has its answer at a later one; in between, at one single point, its call must have taken
-effect.  When such points can be found for all calls of a history, it is *linearizable*: one copy of the data, one call
-at a time.  A call without an answer (the connection broke) may have taken effect at any later time, or never.
+A client calls at one moment and has its answer at a later one; in between, at one single point, its call must have
+taken effect.  When such points can be found for all calls of a history, it is *linearizable*: as if there were one copy
+of the data and one call at a time.  A call without an answer (the connection broke) may have taken effect at any later
+time, or never.
 
     A  |--set 1--|          |--get → 1--|
     B       |----set 2----|                 explained by: set 2, set 1, get → 1
 
 The search tries each call that nobody had finished before it began, applies it to the model, and goes on; where the
-model's answer differs it takes the last choice back.  What it remembers (which calls are done, and the state they led to)
-keeps it from exploring the same twice.  It is exponential all the same, so keys are searched one by one, and after
+model's answer differs it takes the last choice back.  What it remembers (which calls are done, and the state they led
+to) keeps it from exploring the same twice.  It is exponential all the same, so keys are searched one by one, and after
 `step_limit` steps the verdict is UNKNOWN, which is not OK.
 
 Sources: Herlihy and Wing, "Linearizability" (TOPLAS 1990); Wing and Gong (1993); Lowe, "Testing for linearizability"
@@ -98,7 +99,7 @@ def check(history: History, apply: Apply, initial: State = None, step_limit: int
 
 
 def verify(history: History, apply: Apply, initial: State = None, step_limit: int = STEP_LIMIT) -> list[Hashable]:
-    """The keys for which the step limit was reached.  Raises NotLinearizable on the first key that no order explains."""
+    """The keys for which the step limit was reached.  Raises NotLinearizable for the first that no order explains."""
     undecided = []
     for key, calls in history.by_key().items():
         verdict = linearizable(calls, apply, initial, step_limit)
@@ -241,7 +242,7 @@ def redis_string(state: Any, operation: Operation) -> tuple[State, Any]:
             return state, int(state is not None)
         case ("APPEND", value):
             longer = (state or b"") + value
-            return (longer or state), len(longer)
+            return longer, len(longer)
         case ("STRLEN",):
             return state, len(state or b"")
         case ("INCR",):

@@ -9,9 +9,6 @@ and queues work as they are.  What would touch the machine either has a counterp
 create_connection: network.py; threads of run_in_executor: run inline after a short delay; signals: sent by the world)
 or raises NotImplementedError: a simulation that silently ignores TLS proves nothing about TLS.
 
-Determinism: tasks and futures hash by the order of their creation, since asyncio.wait and TaskGroup keep sets of them,
-and the default hash is an address in memory.
-
 Source: asyncio/base_events.py of CPython 3.11, whose run_forever is kept and whose `_run_once` is replaced.
 """
 
@@ -30,6 +27,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from simulation.process import OUTSIDE, RUNNING, Process, running_host
+from simulation.tasks import Callback, SimulatedFuture, SimulatedTask, Timer, where
 
 if TYPE_CHECKING:
     from simulation.network import Network
@@ -43,7 +41,7 @@ UNSUPPORTED = """
     sock_recv sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept
     sock_sendfile sendfile start_tls connect_accepted_socket create_unix_server create_unix_connection
     create_datagram_endpoint connect_read_pipe connect_write_pipe subprocess_shell subprocess_exec
-""".split()
+"""
 
 
 class Stuck(Exception):
@@ -73,44 +71,6 @@ class HostError:
 
     def __str__(self) -> str:
         return f"{self.host} at {self.time:.6f} s: {self.message}: {self.exception!r}"
-
-
-class Callback(asyncio.Handle):
-    __slots__ = ("process",)
-    process: Process | None
-
-
-class Timer(asyncio.TimerHandle):
-    __slots__ = ("process",)
-    process: Process | None
-
-
-class SimulatedFuture(asyncio.Future[T]):
-    def __init__(self, *, loop: "SimulatedLoop", number: int) -> None:
-        self._number = number
-        super().__init__(loop=loop)
-        self.process = RUNNING.get()
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-class SimulatedTask(asyncio.Task[T]):
-    def __init__(
-        self,
-        coroutine: Generator[Any, None, T] | Coroutine[Any, Any, T],
-        *,
-        loop: "SimulatedLoop",
-        name: str,
-        context: Context | None,
-        number: int,
-    ) -> None:
-        self._number = number
-        self.process = RUNNING.get() if context is None else context.get(RUNNING)
-        super().__init__(coroutine, loop=loop, name=name, context=context)
-
-    def __hash__(self) -> int:
-        return self._number
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -268,7 +228,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def waiting(self) -> list[str]:
         """A line for each task that waits: its host, its name, and the line it stands at."""
         return [
-            f"  {task.process.host if task.process else OUTSIDE}: {task.get_name()} {_where(task)}"
+            f"  {task.process.host if task.process else OUTSIDE}: {task.get_name()} {where(task)}"
             for task in self.pending_tasks()
             if task.process is None or task.process.alive
         ]
@@ -278,7 +238,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def forget(self, process: Process) -> None:
         """`process` has died: drop all it wanted to do, but keep it reachable (see Process.remains)."""
         timers = [entry for entry in self._timers if entry[2].process is process]
-        process.remains += [handle for *_, handle in timers] + process.held
+        process.remains += [handle for *_, handle in timers]
+        process.remains += process.held
         process.remains += [handle for handle in self._runnable if handle.process is process]
         process.remains += [task for task in self.pending_tasks() if task.process is process]
         process.held = []
@@ -289,11 +250,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def release(self, process: Process) -> None:
         """`process` goes on after a pause: all that became due meanwhile happens now."""
-        for handle in process.held:
-            self._runnable.append(handle)  # type: ignore[arg-type]
+        self._runnable += process.held
         process.held = []
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Remembered; the world sends signals (World.signal)."""
         process = RUNNING.get()
         if process is None:
@@ -326,7 +288,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     # Network
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
         """Names are addresses here."""
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
 
@@ -381,15 +343,6 @@ def _work(future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ..
         future.set_result(result)
 
 
-def _where(task: asyncio.Task[Any]) -> str:
-    """The innermost line at which a task is suspended."""
-    frame, inner = None, task.get_coro()
-    while inner is not None:
-        frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None) or frame
-        inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)
-    return "not started" if frame is None else f"at {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
-
-
 def _refuse(options: dict[str, Any], *names: str) -> None:
     for name in names:
         if options.get(name):
@@ -404,5 +357,5 @@ def _unsupported(name: str) -> Callable[..., NoReturn]:
     return method
 
 
-for _name in UNSUPPORTED:
+for _name in UNSUPPORTED.split():
     setattr(SimulatedLoop, _name, _unsupported(_name))

@@ -9,8 +9,8 @@ An address is (name of the host, port).  Of every pair of hosts each direction i
 
 Nobody listening is ConnectionRefusedError after a round trip, an unknown name is gaierror at once.
 
-The dials are drawn from the seed (`NetworkOptions.drawn`), so each seed has its own weather: some calm and fast, so that
-much work gets done, some bad.  Source: VOPR of TigerBeetle ("swarm testing", Groce 2012).  Next: transport.py.
+The dials are drawn from the seed (`NetworkOptions.drawn`), so each seed has its own weather: some calm and fast, so
+that much work gets done, some bad.  Source: VOPR of TigerBeetle ("swarm testing", Groce 2012).  Next: transport.py.
 """
 
 import asyncio
@@ -19,13 +19,14 @@ import socket
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
+from simulation.flow import Flow, connection_error
 from simulation.loop import SimulatedLoop
 from simulation.process import OUTSIDE, RUNNING, Process, running_host
-from simulation.transport import Address, Flow, SimulatedSocket, SimulatedTransport, connect, connection_error
+from simulation.transport import Address, SimulatedSocket, SimulatedTransport, connect
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ANYWHERE = (None, "", "0.0.0.0", "::")
@@ -189,7 +190,7 @@ class Network:
             return [data]
         cuts_wanted = min(self.random.randint(1, SPLIT_PIECES_MAX - 1), len(data) - 1)
         cuts = [0, *sorted(self.random.sample(range(1, len(data)), cuts_wanted)), len(data)]
-        return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+        return [data[start:end] for start, end in pairwise(cuts)]
 
     def gap(self) -> float:
         """Seconds between two pieces: above 0, so that they are not read as one."""

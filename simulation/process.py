@@ -1,10 +1,10 @@
 """A process: who is running right now.
 
-All hosts of a simulated world share one thread and one event loop, so "which of them is this?" needs an answer at every
-moment.  A context variable gives it for free: asyncio copies the context of whoever makes a task, a timer or a callback,
-so what a process starts stays its own, however deep, without a word in the server's code.
+All hosts of a simulated world share one thread and one event loop, so "which of them is this?" needs an answer at
+every moment.  A context variable gives it for free: asyncio copies the context of whoever makes a task, a timer or a
+callback, so what a process starts stays its own, however deep, without a word in the server's code.
 
-    spawn(host) ── context with RUNNING = Process ── create_task ── call_later ── done callbacks ... all the same Process
+    spawn(host) ── context with RUNNING = Process ── create_task ── call_later ── done callbacks: the same Process
 
 Before each callback the loop looks whose it is: a dead process runs nothing, a paused one later.
 
@@ -30,11 +30,11 @@ class Process:
     host: str
     alive: bool = True
     paused: bool = False
-    held: list[asyncio.Handle] = field(default_factory=list)  # became due while it stood still
+    held: list[Any] = field(default_factory=list)  # handles that became due while it stood still
     signal_handlers: dict[int, SignalHandler] = field(default_factory=dict)
     exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
-    # Tasks and callbacks it left behind.  They must stay reachable: a collected coroutine runs its `finally` blocks, and
-    # a process killed with -9 does not.
+    # Tasks and callbacks it left behind.  They must stay reachable: a collected coroutine runs its `finally` blocks,
+    # and a process killed with -9 does not.
     remains: list[object] = field(default_factory=list)
 
     def context(self) -> Context:

@@ -3,13 +3,9 @@
     write() → unsent ──window──▶ flow: segments with their arrival times ──▶ received → data_received()
               (this process)          (kernels and wires)                    (kernel of the other side)
 
-A flow never loses, doubles or swaps a byte, as TCP does not: loss is delay, a cut link makes segments wait.  What can
-happen is all else: segments split anywhere, an end or a reset behind them, a sender that dies with bytes still unsent,
-a receiver that does not read, so that the window closes and the sender's buffer grows until it is asked to pause.
-
-Where the real TCP is harsher or kinder: acknowledgements take no time and cannot be lost on their own; a reset arrives
-behind the data sent before it; a connection given up by one side is reset on the other once the link heals, though an
-idle peer would really learn of it only when it writes.
+Bytes come in order and once (flow.py).  What can happen is all else: segments split anywhere, an end or a reset behind
+them, a sender that dies with bytes still unsent, a receiver that does not read, so that the window closes and the
+sender's buffer grows until it is asked to pause.
 
 Source: RFC 9293 (§3.6 closing, §3.10.7 arrivals at a closed connection); asyncio/selector_events.py for what a protocol
 is told, and when.  Next: network.py, which decides how long a segment takes.
@@ -17,15 +13,14 @@ is told, and when.  Next: network.py, which decides how long a segment takes.
 
 import asyncio
 import errno
-import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
-from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
+from simulation.flow import Flow, Item, Mark, connection_error
 from simulation.process import Process
 
 if TYPE_CHECKING:
@@ -34,21 +29,6 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 READ_BYTES_MAX = 256 * 1024  # what asyncio's own transports take from the kernel at once
 HIGH_WATER = 64 * 1024
-
-
-class Mark(Enum):
-    """What a segment can be besides bytes."""
-
-    END = "end"  # FIN: no more bytes from this side
-    RESET = "reset"  # RST: this connection is no more
-
-
-Item = bytes | Mark
-
-
-def connection_error(number: int) -> OSError:
-    """As the kernel says it; Python picks the subclass (ConnectionResetError, TimeoutError, ...)."""
-    return OSError(number, os.strerror(number))
 
 
 class SimulatedSocket:
@@ -76,71 +56,6 @@ class SimulatedSocket:
 
     def fileno(self) -> int:
         return -1
-
-
-class Flow:
-    """One direction of a connection: what was sent and has not arrived."""
-
-    def __init__(self, network: "Network", source: "SimulatedTransport", target: "SimulatedTransport") -> None:
-        self.network, self.source, self.target = network, source, target
-        self.path = source.local[0], target.local[0]
-        self.unread = 0  # bytes sent which the receiving protocol has not been given
-        self._items: deque[tuple[float, Item]] = deque()  # with arrival times, which never fall
-        self._last_arrival = 0.0
-        self._arrival: asyncio.TimerHandle | None = None
-        self._giving_up: asyncio.TimerHandle | None = None
-
-    def send(self, item: Item) -> None:
-        if isinstance(item, bytes):
-            self.unread += len(item)
-            first, *others = self.network.split(item)
-            self._enqueue(first, 0.0)
-            for piece in others:
-                self._enqueue(piece, self.network.gap())
-        else:
-            self._enqueue(item, 0.0)
-
-    def _enqueue(self, item: Item, gap: float) -> None:
-        arrival = max(self._last_arrival + gap, self.network.loop.time() + self.network.delay(self.path))
-        self._last_arrival = arrival
-        self._items.append((arrival, item))
-        if self._arrival is None and self._giving_up is None:
-            self._expect()
-
-    def _expect(self) -> None:
-        if self._items:
-            self._arrival = self.network.call_at(self._items[0][0], self._arrive)
-
-    def _arrive(self) -> None:
-        self._arrival = None
-        if self.network.is_blocked(self.path):
-            self._giving_up = self.network.call_later(self.network.patience(), self._give_up)
-            self.network.stalled[self] = None
-            return
-        now = self.network.loop.time()
-        while self._items and self._items[0][0] <= now:
-            self.target.arrived(self._items.popleft()[1])
-        self._expect()
-
-    def unblocked(self) -> None:
-        """The link has healed: what waited is sent again, in order, and what comes later queues behind it."""
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
-        earliest = self.network.loop.time() + self.network.delay(self.path)
-        self._items = deque((max(earliest, arrival), item) for arrival, item in self._items)
-        self._last_arrival = max(earliest, self._last_arrival)
-        self._expect()
-
-    def _give_up(self) -> None:
-        """Nothing was acknowledged for too long: the sender gets ETIMEDOUT, the receiver a reset when it is back."""
-        self.network.note(f"timeout {self.source}")
-        self._items = deque([(self._last_arrival, Mark.RESET)])
-        self.source.fail_soon(errno.ETIMEDOUT)
-
-    def discard(self) -> None:
-        """Nothing of what is under way arrives."""
-        self._items.clear()
 
 
 class SimulatedTransport(asyncio.Transport):
@@ -312,7 +227,7 @@ class SimulatedTransport(asyncio.Transport):
                     if not cast(asyncio.Protocol, self._protocol).eof_received():
                         self.close()
                 else:
-                    self._deliver(self._joined(cast(bytes, item)))
+                    self._deliver(self._joined(item))
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -451,5 +366,3 @@ def connect(one: SimulatedTransport, other: SimulatedTransport) -> None:
     """Make a pair: what one sends, the other receives."""
     one.outgoing = other.incoming = Flow(one.network, one, other)
     other.outgoing = one.incoming = Flow(one.network, other, one)
-
-
