@@ -146,17 +146,16 @@ class SimulatedTransport(asyncio.Transport):
             piece = bytes(self._unsent[:room])
             del self._unsent[:room]
             self.outgoing.send(piece)
-        if not self._unsent:
+        if self._protocol_paused and len(self._unsent) <= self._low:
+            self._protocol_paused = False
+            self._tell(self.get_protocol().resume_writing)  # which may write, or abort
+        if not self._unsent and not self._lost:
             if self._closing:
                 self._say_goodbye()
                 self._finish(None)
             elif self._end_wanted and not self._end_sent:
                 self._end_sent = True
                 self.outgoing.send(Mark.END)
-        if self._protocol_paused and len(self._unsent) <= self._low:
-            self._protocol_paused = False
-            if not self._lost:
-                self._tell(self.get_protocol().resume_writing)
 
     def window_opened(self) -> None:
         """The peer has read something."""

@@ -146,7 +146,9 @@ class World:
         try:
             await software(host)
         except Exception as error:
-            self._unhandled(host, "the process ended with an exception", error)
+            if process.alive:  # not when its remains are cleared away
+                message = "the process ended with an exception"
+                self.loop.errors.append(HostError(host.name, self.loop.time(), message, error))
             self._leave(host, process, 1)
         except asyncio.CancelledError:
             self._leave(host, process, 1)
@@ -280,9 +282,6 @@ class World:
             error = task.exception()
             context = {"message": "Task exception was never retrieved", "exception": error, "task": task}
             self.loop.call_exception_handler(context)
-
-    def _unhandled(self, host: Host, message: str, error: BaseException) -> None:
-        self.loop.errors.append(HostError(host.name, self.loop.time(), message, error))
 
     def _is_expected(self, error: HostError) -> bool:
         return any(isinstance(error.exception, kind) and host in (None, error.host) for kind, host in self._expected)
