@@ -1,0 +1,146 @@
+"""LZF: the compression that Redis applies to long strings.  It trades size for speed: no entropy coding, one guess per byte.
+
+    000LLLLL  literal...           copy the next L+1 bytes as they are (1-32)
+    LLLooooo  oooooooo             copy L+2 bytes (3-8) from o+1 bytes back in the output
+    111ooooo  LLLLLLLL  oooooooo   the same for L+9 bytes (9-264)
+
+The compressor remembers in a table of 65,536 slots where it last saw each three bytes (by a hash, so that a slot can
+lie), looks there, and takes what it finds: no search for the longest match.  We use the same hash and the same order of
+events as liblzf, so the output is the same byte for byte, and so are DUMP payloads.
+
+What costs here is Python: about 3 MB/s on text.  So before a large value is compressed, a few samples are tried with
+zlib, which runs in C: where that finds nothing to save (images, ciphertext), neither would we.
+
+Source: liblzf 3.6 (Marc Lehmann), `lzf_c.c` and `lzf_d.c`, with the settings of Redis (HLOG 16, VERY_FAST).
+"""
+
+import zlib
+
+from miniredis.persistence.damage import Damaged
+
+LITERAL_MAX = 32  # bytes in one literal run
+MATCH_MAX = 264  # bytes in one back reference
+WINDOW = 8192  # how far back a reference reaches
+MARGIN = 4  # bytes that must be saved, or the string is stored as it is
+EXPANSION_MAX = 88  # three bytes can stand for 264
+SAMPLED_FROM = 64 * 1024  # bytes; from here on a look at some samples comes first
+SAMPLE = 2048
+
+
+def compress(data: bytes | bytearray) -> bytes | None:
+    """`data` compressed, or None when that would save less than four bytes."""
+    size = len(data)
+    if size <= MARGIN or (size >= SAMPLED_FROM and _looks_random(data)):
+        return None
+    data = bytes(data)
+    slots = [
+        (first * 256 - second * 1279 - third * 5) & 0xFFFF
+        for first, second, third in zip(data, data[1:], data[2:], strict=False)
+    ]  # liblzf's hash of three bytes, ((h >> 8) - 5 h) mod 2**16, multiplied out
+    seen: dict[int, int] = {}
+    get = seen.get
+    out = bytearray()
+    limit = size - MARGIN
+    last = size - 2  # no three bytes begin here
+    at = start = 0  # `start`: the literals from here on are not yet written
+    while at < last:
+        slot = slots[at]
+        reference = get(slot, 0)
+        seen[slot] = at
+        if (
+            reference <= 0  # nothing seen yet; a match at the very beginning does not count in liblzf either
+            or at - reference > WINDOW
+            or data[reference : reference + 3] != data[at : at + 3]
+        ):
+            at += 1
+            continue
+        if start < at:
+            _append_literals(out, data, start, at)
+        length = _match_length(data, reference, at, min(size - at - 2, MATCH_MAX))
+        if len(out) + 4 >= limit:
+            return None
+        distance = at - reference - 1
+        if length < 9:
+            out += bytes(((length - 2) << 5 | distance >> 8, distance & 0xFF))
+        else:
+            out += bytes((0xE0 | distance >> 8, length - 9, distance & 0xFF))
+        at += length
+        start = at
+        if at >= last:
+            break
+        seen[slots[at - 2]] = at - 2  # of what a match covers, only its last two places are remembered
+        seen[slots[at - 1]] = at - 1
+    literals = at - start
+    if (
+        len(out) + 1 + literals + literals // LITERAL_MAX + 3 > limit
+    ):  # liblzf reckons before it writes the last bytes
+        return None
+    _append_literals(out, data, start, size)
+    return bytes(out)
+
+
+def _append_literals(out: bytearray, data: bytes, start: int, end: int) -> None:
+    for begin in range(start, end, LITERAL_MAX):
+        run = data[begin : min(begin + LITERAL_MAX, end)]
+        out.append(len(run) - 1)
+        out += run
+
+
+def _match_length(data: bytes, reference: int, at: int, longest: int) -> int:
+    """How many bytes, at least 3 and at most about `longest`, are the same from both places on."""
+    if data[reference : reference + longest] == data[at : at + longest]:
+        return max(longest, 3)
+    length = 3
+    while length < longest and data[reference + length] == data[at + length]:
+        length += 1
+    return length
+
+
+def _looks_random(data: bytes | bytearray) -> bool:
+    """Whether zlib saves less than a fiftieth on samples from the beginning, the middle and the end."""
+    middle = len(data) // 2
+    sample = bytes(data[:SAMPLE] + data[middle : middle + SAMPLE] + data[-SAMPLE:])
+    return len(zlib.compress(sample, 1)) > len(sample) * 0.98
+
+
+def decompress(data: bytes, size: int) -> bytes:
+    """The `size` bytes that `data` stands for.  Raises Damaged when it stands for anything else.
+
+    `size` comes from the same file and is not to be trusted: nothing is allocated by it.
+    """
+    if size > len(data) * EXPANSION_MAX:
+        raise Damaged(f"{len(data)} compressed bytes cannot stand for {size}", 0)
+    out = bytearray()
+    at, end = 0, len(data)
+    while at < end:
+        control = data[at]
+        if control < 32:
+            after = at + control + 2
+            if after > end:
+                raise Damaged("a literal run goes past the end of the compressed string", at)
+            out += data[at + 1 : after]
+            at = after
+        else:
+            length = (control >> 5) + 2
+            low = at + 1
+            if length == 9:
+                low += 1
+            if low >= end:
+                raise Damaged("a back reference is cut off", at)
+            if length == 9:
+                length += data[at + 1]
+            distance = ((control & 31) << 8 | data[low]) + 1
+            begin = len(out) - distance
+            if begin < 0:
+                raise Damaged("a back reference goes before the beginning of the string", at)
+            if distance >= length:
+                out += out[begin : begin + length]
+            else:  # it overlaps what it produces: a pattern that repeats
+                pattern = out[begin:]
+                out += (pattern * (length // distance + 1))[:length]
+            at = low + 1
+        if len(out) > size:
+            raise Damaged(f"the compressed string is longer than the {size} bytes announced", at)
+    if len(out) != size:
+        raise Damaged(f"the compressed string has {len(out)} bytes, announced were {size}", at)
+    return bytes(out)
