@@ -81,9 +81,7 @@ class Waiting:
         if wait.timeout_ms:
             timer = self.engine.call_later(wait.timeout_ms / 1000, lambda: self.time_out(session))
         database = session.database
-        self.sessions[session] = Blocked(
-            command, request, database, wait, timer, self.engine.clock.monotonic_us()
-        )
+        self.sessions[session] = Blocked(command, request, database, wait, timer, self.engine.clock.monotonic_us())
         for key in wait.keys:
             database.blocked.setdefault(key, {})[session] = None
         session.block()

@@ -88,9 +88,7 @@ class Buckets:
         keys = list(self._buckets[index])
         if index < self._split:
             keys += self._buckets[index + mask + 1]
-        cursor |= ~mask & (
-            (1 << CURSOR_BITS) - 1
-        )  # counting starts at the highest bit that addresses a bucket
+        cursor |= ~mask & ((1 << CURSOR_BITS) - 1)  # counting starts at the highest bit that addresses a bucket
         return _reversed_bits(_reversed_bits(cursor) + 1), keys
 
     def pick(self, random: Random) -> bytes:

@@ -23,6 +23,7 @@ from miniredis.command import Command, Flag
 from miniredis.database import Database
 from miniredis.errors import RedisError
 from miniredis.eviction import Eviction
+from miniredis.expiry import ExpiryCycle
 from miniredis.notifications import EVENT_CLASSES, Notifications
 from miniredis.pubsub import PubSub
 from miniredis.slowlog import Slowlog
@@ -85,15 +86,14 @@ class Engine:
         self.monitors: dict[Session, None] = {}  # while there are any, "monitor" stands in guards
 
         self.loading = False
-        self.expiring_paused = (
-            False  # DEBUG SET-DISABLE-DENY, CLIENT PAUSE: an expired key is unseen, not removed
-        )
+        self.expiring_paused = False  # DEBUG SET-DISABLE-DENY, CLIENT PAUSE: an expired key is unseen, not removed
         self.guards: set[str] = set()  # why every command has to go the careful way
         self.write_error: str | None = None  # why writes are refused: the text of the MISCONF error
         self.touching = True
         self.weighing = False
         self.notifying = False
         self.eviction = Eviction(self)
+        self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
 
     # -- time ---------------------------------------------------------------------------------------------------

@@ -93,13 +93,7 @@ class Session:
         remaining = iter(requests)
         for request in remaining:
             command = COMMANDS.get(request[0])
-            if (
-                self.careful
-                or guards
-                or command is None
-                or command.subcommands
-                or not command.accepts(len(request))
-            ):
+            if self.careful or guards or command is None or command.subcommands or not command.accepts(len(request)):
                 self._run_carefully(request)
                 if self.blocked or self.closing:
                     if self.blocked:
@@ -302,9 +296,7 @@ class Session:
     def abort_transaction(self, error: RedisError) -> None:
         """EXEC itself was refused: the transaction ends, and the reply says why."""
         self.end_transaction()
-        self.reply(
-            RedisError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
-        )
+        self.reply(RedisError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}"))
 
     def end_transaction(self) -> None:
         """Forget what was queued, and watch nothing any more."""
@@ -354,13 +346,19 @@ def unknown_command(request: Request) -> RedisError:
     """Redis's complaint, with the beginning of the arguments, 128 bytes of them at most."""
     shown = ""
     for argument in request[1:]:
-        if len(shown) >= 128:
+        if len(shown) >= SHOWN_MAX:
             break
-        shown += f"'{argument[: 128 - len(shown)].decode('latin-1')}' "
-    name = request[0][:128].decode("latin-1")
-    return RedisError(f"ERR unknown command '{name}', with args beginning with: {shown}")
+        shown += f"'{printed(argument, SHOWN_MAX - len(shown))}' "
+    return RedisError(f"ERR unknown command '{printed(request[0])}', with args beginning with: {shown}")
 
 
 def unknown_subcommand(command: Command, request: Request) -> RedisError:
-    name = request[1][:128].decode("latin-1")
-    return RedisError(f"ERR unknown subcommand '{name}'. Try {command.name.upper()} HELP.")
+    return RedisError(f"ERR unknown subcommand '{printed(request[1])}'. Try {command.name.upper()} HELP.")
+
+
+SHOWN_MAX = 128
+
+
+def printed(word: bytes, limit: int = SHOWN_MAX) -> str:
+    """`word` as C prints it in an error: up to `limit` bytes, or to the first zero byte."""
+    return word[:limit].partition(b"\0")[0].decode("latin-1")

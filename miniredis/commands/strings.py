@@ -4,12 +4,13 @@ The first chapter, and the pattern of the others: look the key up, work on plain
 place, tell with `changed`, return the reply as a Python value.
 
 Where a command's effect depends on the clock, on chance or on rounding, it says what is to be written down instead of
-itself (`propagate_instead`): `SET k v EX 10` is logged as `SET k v PXAT 1700000010000`, so that replaying the log a day later does not
-give the key another ten seconds.
+itself (`propagate_instead`): `SET k v EX 10` is logged as `SET k v PXAT 1700000010000`, so that replaying the log a day
+later does not give the key another ten seconds.
 """
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def set_(db: Database, key: bytes, value: bytes, *options: bytes) -> Any:
             want_old = True
         elif word == b"KEEPTTL" and expiry is None:
             keep_ttl = True
-        elif word in EXPIRY_UNITS and expiry is None and not keep_ttl:
+        elif word in EXPIRY_UNITS and expiry in (None, word) and not keep_ttl:
             expiry, at_text = word, next(remaining, None)
             if at_text is None:
                 raise SyntaxFault
@@ -308,6 +309,10 @@ def incrbyfloat(db: Database, key: bytes, increment: bytes) -> bytes:
     return text
 
 
+LONG_DOUBLE_LIMIT = Fraction(2) ** 16384
+LONG_DOUBLE_TEXT_MAX = 5 * 1024
+
+
 def add_floats(number: bytes, increment: bytes) -> bytes:
     """The sum as Redis computes and prints it, also for HINCRBYFLOAT.
 
@@ -315,8 +320,8 @@ def add_floats(number: bytes, increment: bytes) -> bytes:
     so both numbers are taken as exact fractions and rounded to 64 bits as the hardware would.
     """
     exact = [_long_double(text) for text in (number, increment)]
-    total = _round_to_long_double(exact[0] + exact[1])
-    if abs(total) >= Fraction(2) ** 16384:
+    total = _round_to_long_double(sum(part for part in exact if part is not None) + Fraction(0))
+    if None in exact or abs(total) >= LONG_DOUBLE_LIMIT:
         raise RedisError("ERR increment would produce NaN or Infinity")
     with localcontext() as context:
         context.prec = 5000
@@ -325,17 +330,25 @@ def add_floats(number: bytes, increment: bytes) -> bytes:
     return b"0" if text == "-0" else text.encode()
 
 
-def _long_double(text: bytes) -> Fraction:
-    approximate = parse_float(text)
+def _long_double(text: bytes) -> Fraction | None:
+    """The number as C's strtold reads it; None for an infinity.  Raises NotAFloat."""
+    approximate = parse_float(text) if len(text) < LONG_DOUBLE_TEXT_MAX else None
     if approximate is None:
         raise NotAFloat
-    if approximate in (float("inf"), float("-inf")):
-        if b"inf" in text.lower():
-            raise RedisError("ERR increment would produce NaN or Infinity")
-        raise NotAFloat
-    if b"x" in text.lower():
+    lower = text.lower()
+    if b"inf" in lower:
+        return None
+    if b"x" in lower:
         return Fraction(approximate)
-    return _round_to_long_double(Fraction(text.decode()))
+    exponent = int(lower.partition(b"e")[2] or 0)
+    if abs(exponent) > 2 * LONG_DOUBLE_TEXT_MAX:  # do not compute what cannot be kept
+        if exponent > 0 and approximate:
+            raise NotAFloat
+        return Fraction(0)
+    exact = _round_to_long_double(Fraction(text.decode()))
+    if abs(exact) >= LONG_DOUBLE_LIMIT:
+        raise NotAFloat
+    return exact
 
 
 def _round_to_long_double(value: Fraction) -> Fraction:
@@ -400,9 +413,7 @@ def _lcs_lengths(left: bytes, right: bytes) -> list[list[int]]:
     return table
 
 
-def _lcs_walk(
-    left: bytes, right: bytes, table: list[list[int]]
-) -> tuple[bytes, list[tuple[int, int, int, int]]]:
+def _lcs_walk(left: bytes, right: bytes, table: list[list[int]]) -> tuple[bytes, list[tuple[int, int, int, int]]]:
     """The subsequence, and its runs as (start, end, start, end) in both strings, the last run first."""
     text = bytearray()
     runs: list[tuple[int, int, int, int]] = []

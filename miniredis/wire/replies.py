@@ -181,8 +181,7 @@ RESP3.update(
         Verbatim: lambda text: _verbatim(text),
         BigNumber: lambda value: b"(%d\r\n" % value,
         Attributed: lambda reply: (
-            _array(_flat(reply.attributes.items()), len(reply.attributes), b"|", encode3)
-            + encode3(reply.value)
+            _array(_flat(reply.attributes.items()), len(reply.attributes), b"|", encode3) + encode3(reply.value)
         ),
     }
 )

@@ -88,11 +88,7 @@ class RequestReader:
         if count is None:
             return 0
         width = 2 * count + 1
-        if (
-            whole > 2 * width
-            and whole % width == 0
-            and tokens[0:whole:width].count(tokens[0]) * width == whole
-        ):
+        if whole > 2 * width and whole % width == 0 and tokens[0:whole:width].count(tokens[0]) * width == whole:
             columns = []
             for column in range(2, width, 2):
                 values = tokens[column:whole:width]
