@@ -12,6 +12,7 @@ Source: Redis `intset.c`.
 
 import struct
 from collections.abc import Iterable
+from itertools import pairwise
 
 from miniredis.persistence.damage import Damaged
 
@@ -38,6 +39,6 @@ def decode(data: bytes) -> tuple[int, ...]:
     if len(data) != 8 + width * count:
         raise Damaged(f"an intset of {len(data) - 8} bytes that states {count} members of {width}", 4)
     members: tuple[int, ...] = struct.unpack_from(f"<{count}{_CODES[width]}", data, 8)
-    if any(left >= right for left, right in zip(members, members[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(members)):
         raise Damaged("an intset that is not in order", 8)
     return members

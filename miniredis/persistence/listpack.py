@@ -5,10 +5,10 @@
     | bytes u32  | len u16 | kind, data | back length | ...    | 0xFF |
     +------------+---------+-------------------------+---+----+------+
 
-Small lists, hashes, sets and sorted sets live in one: no pointers, no headers per element.  Strings that spell an integer
-are kept as one.  Each entry ends in its own length, written so that it can be read backwards, which is how a list is
-walked from its tail.  A ziplist (see there) kept the length of the *previous* entry instead, so that one insertion could
-make every later entry grow; the listpack was invented to end that.
+Small lists, hashes, sets and sorted sets live in one: no pointers, no headers per element.  Strings that spell an
+integer are kept as one.  Each entry ends in its own length, written so that it can be read backwards, which is how a
+list is walked from its tail.  A ziplist (see there) kept the length of the *previous* entry instead, so that one
+insertion could make every later entry grow; the listpack was invented to end that.
 
     first byte   holds                        bytes in all
     0xxxxxxx     0..127                       1
@@ -37,7 +37,7 @@ _WIDE = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
 _WIDTHS = [(1 << 8 * width - 1, bytes([kind]), width) for kind, width in _WIDE.items()]
 
 
-# -- writing -------------------------------------------------------------------------------------------------------
+# -- writing -----------------------------------------------------------------------------------
 
 
 def encode(values: Iterable[bytes | bytearray]) -> bytes:
@@ -58,9 +58,9 @@ def encode_entry(value: bytes | bytearray) -> bytes:
         return _encode_integer(number)
     size = len(value)
     if size < 64:
-        return b"%c%b%c" % (0x80 | size, value, size + 1)
+        return b"%c%b%c" % (0x80 | size, bytes(value), size + 1)
     if size < 4096:
-        entry = b"%c%c%b" % (0xE0 | size >> 8, size & 0xFF, value)
+        entry = b"%c%c%b" % (0xE0 | size >> 8, size & 0xFF, bytes(value))
     else:
         entry = b"\xf0" + size.to_bytes(4, "little") + value
     return entry + _back_length(len(entry))
@@ -103,9 +103,7 @@ def entry_size(value: bytes | bytearray) -> int:
     if size < 64:
         return size + 2
     size += 2 if size < 4096 else 5
-    return size + (
-        1 if size < 1 << 7 else 2 if size < 1 << 14 else 3 if size < 1 << 21 else 4 if size < 1 << 28 else 5
-    )
+    return size + (1 if size < 1 << 7 else 2 if size < 1 << 14 else 3 if size < 1 << 21 else 4 if size < 1 << 28 else 5)
 
 
 def size_of(values: Iterable[bytes | bytearray]) -> int:
@@ -113,7 +111,7 @@ def size_of(values: Iterable[bytes | bytearray]) -> int:
     return EMPTY_SIZE + sum(map(entry_size, values))
 
 
-# -- reading -------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------
 
 
 def decode(data: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""LZF: the compression that Redis applies to long strings.  It trades size for speed: no entropy coding, one guess per byte.
+"""LZF: the compression that Redis applies to long strings.  It trades size for speed: no entropy coding, one guess.
 
     000LLLLL  literal...           copy the next L+1 bytes as they are (1-32)
     LLLooooo  oooooooo             copy L+2 bytes (3-8) from o+1 bytes back in the output
@@ -71,9 +71,7 @@ def compress(data: bytes | bytearray) -> bytes | None:
         seen[slots[at - 2]] = at - 2  # of what a match covers, only its last two places are remembered
         seen[slots[at - 1]] = at - 1
     literals = at - start
-    if (
-        len(out) + 1 + literals + literals // LITERAL_MAX + 3 > limit
-    ):  # liblzf reckons before it writes the last bytes
+    if len(out) + 1 + literals + literals // LITERAL_MAX + 3 > limit:  # liblzf reckons before it writes the last bytes
         return None
     _append_literals(out, data, start, size)
     return bytes(out)
@@ -87,10 +85,18 @@ def _append_literals(out: bytearray, data: bytes, start: int, end: int) -> None:
 
 
 def _match_length(data: bytes, reference: int, at: int, longest: int) -> int:
-    """How many bytes, at least 3 and at most about `longest`, are the same from both places on."""
-    if data[reference : reference + longest] == data[at : at + longest]:
-        return max(longest, 3)
+    """How many bytes are the same from both places on; at least 3, known to be.
+
+    At most `longest`, with liblzf's way of counting: it looks at the next sixteen in one go whenever there is room for
+    them, and can overshoot `longest` by two bytes there.
+    """
     length = 3
+    if longest > 16 and data[reference + 3 : reference + 19] == data[at + 3 : at + 19]:
+        length = 19
+        if data[reference + 19 : reference + longest] == data[at + 19 : at + longest]:
+            return max(longest, 19)
+    elif longest > 16:
+        longest = 19
     while length < longest and data[reference + length] == data[at + length]:
         length += 1
     return length

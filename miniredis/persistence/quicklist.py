@@ -50,8 +50,7 @@ def nodes(
             yield PLAIN, value
             continue
         if entries and (
-            size + len(value) + ESTIMATED_OVERHEAD > size_max
-            or (count_max is not None and len(entries) >= count_max)
+            size + len(value) + ESTIMATED_OVERHEAD > size_max or (count_max is not None and len(entries) >= count_max)
         ):
             yield PACKED, listpack.join(entries)
             entries, size = [], listpack.EMPTY_SIZE

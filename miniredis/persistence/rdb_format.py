@@ -34,7 +34,7 @@ VERSION_OLDEST, VERSION_NEWEST = 1, 11
 VERSION_CHECKSUM = 5
 """From this version on a file ends in a checksum."""
 
-# -- types -----------------------------------------------------------------------------------------------------------
+# -- types -----------------------------------------------------------------------------------
 
 STRING = 0
 LIST = 1
@@ -67,7 +67,7 @@ REFUSED = {
 }
 """Values that are real Redis but not (or not yet) ours: a file that holds one is refused, not read without it."""
 
-# -- opcodes -----------------------------------------------------------------------------------------------------------
+# -- opcodes -----------------------------------------------------------------------------------
 
 FUNCTION = 245
 FUNCTION_OLD = 246  # of release candidates of 7.0
@@ -81,16 +81,16 @@ EXPIRES_SECONDS = 253
 SELECT = 254
 END = 255
 
-# -- encoded strings -----------------------------------------------------------------------------------------------------
+# -- encoded strings -----------------------------------------------------------------------------------
 
 INT8, INT16, INT32, LZF = 0xC0, 0xC1, 0xC2, 0xC3
 LENGTH32, LENGTH64 = 0x80, 0x81
 
-# -- scores as text ------------------------------------------------------------------------------------------------------
+# -- scores as text -----------------------------------------------------------------------------------
 
 TEXT_NAN, TEXT_PLUS_INFINITY, TEXT_MINUS_INFINITY = 253, 254, 255
 
-# -- what a module wrote, piece by piece -----------------------------------------------------------------------------------
+# -- what a module wrote, piece by piece ------------------------------------------------------------------------------
 
 MODULE_END, MODULE_SIGNED, MODULE_UNSIGNED, MODULE_FLOAT, MODULE_DOUBLE, MODULE_STRING = range(6)
 

@@ -1,8 +1,8 @@
 """Reading an RDB file: bytes in, keys out, one at a time.
 
 The reader pulls: it is handed a function that reads the next bytes of the file.  What it gives is a generator, so the
-caller decides how much to do at once and can answer clients in between (`-LOADING`): every key is a place to stop, and a
-large collection has more of them inside.
+caller decides how much to do at once and can answer clients in between (`-LOADING`): every key is a place to stop, and
+a large collection has more of them inside.
 
 Nothing in the file is believed before it is checked.  A length that the rest of the file cannot fill is an error at
 once; a number of elements only bounds a loop; whatever is damaged ends in an RdbError with place and reason.  Memory is
@@ -76,7 +76,11 @@ class Source:
     """The bytes of a file in order, their position and checksum."""
 
     def __init__(self, read: Callable[[int], bytes], size: int | None = None, position: int = 0) -> None:
-        """read  gives at most so many bytes, b"" at the end;  size  of the file when known;  position  of its first byte"""
+        """
+        read      gives at most so many bytes, b"" at the end
+        size      of the whole file, when known
+        position  in the file, of the first byte that `read` gives
+        """
         self._read = read
         self._size = size
         self._data = b""
@@ -104,9 +108,7 @@ class Source:
             return taken
         position = self.position
         if self._size is not None and count > self._size - position:
-            raise RdbError(
-                f"{count} bytes are announced, only {max(self._size - position, 0)} are left", position
-            )
+            raise RdbError(f"{count} bytes are announced, only {max(self._size - position, 0)} are left", position)
         pieces, missing = [self._data[self._at :]], end - len(self._data)
         while True:
             self._at = len(self._data)
@@ -247,9 +249,7 @@ class RdbReader:
         header = self._source.take(len(rdb.MAGIC) + 4)
         digits = header[len(rdb.MAGIC) :]
         if not header.startswith(rdb.MAGIC) or not digits.isdigit():
-            raise RdbError(
-                "no RDB file: it does not begin with REDIS and a version", self.position - len(header)
-            )
+            raise RdbError("no RDB file: it does not begin with REDIS and a version", self.position - len(header))
         self.version = int(digits)
         if not rdb.VERSION_OLDEST <= self.version <= rdb.VERSION_NEWEST:
             raise RdbError(f"RDB version {self.version} is unknown", self.position - len(digits))
@@ -292,7 +292,7 @@ class RdbReader:
             raise RdbError(f"wrong checksum: the file says {stated:016x}, it is {computed:016x}", position)
 
 
-# -- values ----------------------------------------------------------------------------------------------------------
+# -- values -----------------------------------------------------------------------------------
 
 
 def read_value(kind: int, source: Source, limits: Limits) -> Steps:
@@ -416,12 +416,8 @@ BLOCKS: dict[int, Callable[[bytes, Limits], Any]] = {
     rdb.HASH_ZIPMAP: lambda data, limits: make_hash(zipmap.decode(data), limits),
     rdb.HASH_ZIPLIST: lambda data, limits: make_hash(ziplist.decode(data), limits, packed=True),
     rdb.HASH_LISTPACK: lambda data, limits: make_hash(listpack.decode(data), limits, packed=True),
-    rdb.ZSET_ZIPLIST: lambda data, limits: make_sorted_set(
-        _scores(ziplist.decode(data)), limits, packed=True
-    ),
-    rdb.ZSET_LISTPACK: lambda data, limits: make_sorted_set(
-        _scores(listpack.decode(data)), limits, packed=True
-    ),
+    rdb.ZSET_ZIPLIST: lambda data, limits: make_sorted_set(_scores(ziplist.decode(data)), limits, packed=True),
+    rdb.ZSET_LISTPACK: lambda data, limits: make_sorted_set(_scores(listpack.decode(data)), limits, packed=True),
 }
 """Types that stand in the file as one string, a structure within."""
 

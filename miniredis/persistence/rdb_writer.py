@@ -3,8 +3,8 @@
 A value is written in the shape that Redis keeps in memory, which is why a snapshot is fast there: a small hash is one
 blob, copied.  We keep plain Python collections and make the blob here, from the value's `encoding`.
 
-Version 10 (Redis 7.0) is what we write unless asked for 11: a 7.0 server reads it, and so does every later one.  The one
-difference is a small set, which version 10 has no blob for.
+Version 10 (Redis 7.0) is what we write unless asked for 11: a 7.0 server reads it, and so does every later one.  The
+one difference is a small set, which version 10 has no blob for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INTEGERS = ((rdb.INT8, 1), (rdb.INT16, 2), (rdb.INT32, 4))
 class Keyspace(NamedTuple):
     """One database to be written."""
 
-    index: int
+    database: int
     keys: int
     expiring: int
     entries: Iterable[tuple[bytes, Any, int | None]]  # key, value, expires at ms since 1970 or never
@@ -51,10 +51,13 @@ class Encoding(NamedTuple):
     list_fill: int = -2  # list-max-listpack-size
     packed_threshold: int = quicklist.PACKED_THRESHOLD
 
+    @classmethod
+    def of(cls, settings: Any) -> Encoding:
+        """As the server's settings ask."""
+        return cls(compress=settings.rdbcompression, list_fill=settings.list_max_listpack_size)
 
-def aux_fields(
-    redis_version: str, now_ms: int, used_memory: int, *, aof_base: bool = False
-) -> dict[str, str | int]:
+
+def aux_fields(redis_version: str, now_ms: int, used_memory: int, *, aof_base: bool = False) -> dict[str, str | int]:
     """What Redis says about itself at the beginning of a file, in its order."""
     return {
         "redis-ver": redis_version,
@@ -96,17 +99,15 @@ def _in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(waiting)
 
 
-def _pieces(
-    databases: Iterable[Keyspace], aux: Mapping[str, str | int], encoding: Encoding
-) -> Iterator[bytes]:
+def _pieces(databases: Iterable[Keyspace], aux: Mapping[str, str | int], encoding: Encoding) -> Iterator[bytes]:
     if encoding.version not in (10, 11):
         raise ValueError(f"RDB version {encoding.version} is not written, only 10 and 11")
     compress = encoding.compress
     yield b"%b%04d" % (rdb.MAGIC, encoding.version)
     for name, field in aux.items():
         yield b"%c%b%b" % (rdb.AUX, string(name.encode(), compress), string(str(field).encode(), compress))
-    for index, keys, expiring, entries, idle_seconds, frequency in databases:
-        yield b"%c%b" % (rdb.SELECT, length(index))
+    for database, keys, expiring, entries, idle_seconds, frequency in databases:
+        yield b"%c%b" % (rdb.SELECT, length(database))
         yield b"%c%b%b" % (rdb.TABLE_SIZES, length(keys), length(expiring))
         for key, value, expires_at_ms in entries:
             if expires_at_ms is not None:
@@ -123,7 +124,7 @@ def _pieces(
     yield b"%c" % rdb.END
 
 
-# -- values ------------------------------------------------------------------------------------------------------------
+# -- values -----------------------------------------------------------------------------------
 
 _TYPES = {
     (List, "listpack"): rdb.LIST_QUICKLIST,
@@ -222,7 +223,7 @@ def packed_score(score: float) -> bytes:
     return format_float(score)
 
 
-# -- lengths and strings -------------------------------------------------------------------------------------------------
+# -- lengths and strings -----------------------------------------------------------------------------------
 
 
 def length(number: int) -> bytes:
@@ -244,7 +245,7 @@ def string(text: bytes | bytearray, compress: bool = True) -> bytes:
             for code, width in _INTEGERS:
                 if -(1 << 8 * width - 1) <= number < 1 << 8 * width - 1:
                     return b"%c%b" % (code, number.to_bytes(width, "little", signed=True))
-        return b"%c%b" % (size, text)
+        return b"%c%b" % (size, bytes(text))
     if compress and size >= COMPRESSED_FROM and (packed := lzf.compress(text)) is not None:
         return b"%c%b%b%b" % (rdb.LZF, length(len(packed)), length(size), packed)
     return length(size) + text

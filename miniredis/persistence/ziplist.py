@@ -5,9 +5,9 @@
     | bytes u32  | tail u32  | len u16 | previous, kind, data      | ... | 0xFF |
     +------------+-----------+---------+---------------------------+-----+------+
 
-`tail` is where the last entry begins.  `previous` is the size of the entry before: one byte below 254, else 0xFE and four.
-There lies the flaw that listpacks mend: an entry that grows past 253 bytes makes its successor's `previous` grow by four
-bytes, which may push that one past 253, and so on to the end of the list ("cascading update").
+`tail` is where the last entry begins.  `previous` is the size of the entry before: one byte below 254, else 0xFE and
+four.  There lies the flaw that listpacks mend: an entry that grows past 253 bytes makes its successor's `previous` grow
+by four bytes, which may push that one past 253, and so on to the end of the list ("cascading update").
 
     first byte   holds                                first byte   holds
     00LLLLLL     a string of L bytes                  C0 D0 E0     16, 32, 64 bits signed

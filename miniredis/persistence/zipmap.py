@@ -5,8 +5,8 @@
     | count | size | field | size | free | value | (free)  | ... | 0xFF |
     +-------+------+-------+------+------+-------+---------+-----+------+
 
-A size is one byte below 254, else 0xFE and four bytes, little-endian.  `free` counts unused bytes behind the value, left
-when a shorter one replaced it.  A count of 254 or more means "count them yourself".
+A size is one byte below 254, else 0xFE and four bytes, little-endian.  `free` counts unused bytes behind the value,
+left when a shorter one replaced it.  A count of 254 or more means "count them yourself".
 
 Source: Redis 2.4 `zipmap.c`.
 """
