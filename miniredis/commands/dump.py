@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from miniredis.command import DENYOOM, READONLY, WRITE, command
 from miniredis.errors import RedisError, SyntaxFault
-from miniredis.numbers import integer
+from miniredis.numbers import INT64_MAX, INT64_MIN, integer
 from miniredis.persistence.damage import Damaged
 from miniredis.persistence.dump import dump as payload_of
 from miniredis.persistence.dump import is_intact, load
@@ -70,6 +70,8 @@ def restore(db: Database, key: bytes, ttl: bytes, payload: bytes, *options: byte
     deleted = replace and db.delete(key)
     if at_ms and not absolute:
         at_ms += db.now_ms
+        if at_ms > INT64_MAX:
+            at_ms = INT64_MIN  # Redis adds in 64 bits and ends up in the past
     if at_ms and at_ms <= db.now_ms and not db.engine.loading:
         if deleted:
             db.changed(key, "del")

@@ -48,9 +48,8 @@ def load(payload: bytes, limits: Limits) -> Any:
     kind = payload[0]
     if kind not in READABLE:
         raise Damaged(f"a value of type {kind}", 0)
-    end = len(payload) - FOOTER
-    rest = iter((payload[1:end], b""))
-    source = Source(lambda count: next(rest, b""), size=end, position=1)
+    rest = iter([payload[1:]])  # with the footer: as in Redis, a value may claim to reach into it
+    source = Source(lambda count: next(rest, b""), size=len(payload), position=1)
     steps = read_value(kind, source, limits)
     try:
         while True:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+from durable.disk import File
 from miniredis.numbers import parse_float
 from miniredis.persistence import intset, listpack, lzf, quicklist, ziplist, zipmap
 from miniredis.persistence import rdb_format as rdb
@@ -188,9 +189,24 @@ class RdbReader:
         """
         self._source = Source(read, size, position)
         self._limits = limits
-        self._databases = databases
+        self.databases = databases
         self._verify = verify
         self.version = 0
+
+    @classmethod
+    def of_file(
+        cls, file: File, limits: Limits, *, position: int = 0, databases: int | None = None, verify: bool = True
+    ) -> RdbReader:
+        """A reader of an open file, from `position` on."""
+        at = position
+
+        def read(count: int) -> bytes:
+            nonlocal at
+            data = file.pread(count, at)
+            at += len(data)
+            return data
+
+        return cls(read, limits, size=file.size(), position=position, databases=databases, verify=verify)
 
     @property
     def position(self) -> int:
@@ -257,8 +273,8 @@ class RdbReader:
     def _read_database(self) -> int:
         position = self.position
         database = self._source.length()
-        if self._databases is not None and database >= self._databases:
-            raise RdbError(f"database {database} is selected, but there are only {self._databases}", position)
+        if self.databases is not None and database >= self.databases:
+            raise RdbError(f"database {database} is selected, but there are only {self.databases}", position)
         return database
 
     def _skip_module_aux(self) -> Notice:
@@ -360,24 +376,27 @@ TEXT_SCORES = {
 
 def _quicklist(source: Source, limits: Limits) -> Steps:
     elements: list[bytes] = []
-    for _ in range(source.length()):
+    count = source.length()
+    for _ in range(count):
         container, node = source.length(), source.string()
         if container == quicklist.PACKED:
             elements += listpack.decode(node)
         elif container == quicklist.PLAIN and node:
             elements.append(node)
+            count += 1  # a plain node is never taken for a whole listpack
         else:
             raise RdbError(f"a quicklist node of {len(node)} bytes, container {container}", source.position)
         yield
-    return make_list(elements, limits)
+    return make_list(elements, limits, chained=count > 1)
 
 
 def _quicklist_of_ziplists(source: Source, limits: Limits) -> Steps:
     elements: list[bytes] = []
-    for _ in range(source.length()):
+    count = source.length()
+    for _ in range(count):
         elements += ziplist.decode(source.string())
         yield
-    return make_list(elements, limits)
+    return make_list(elements, limits, chained=count > 1)
 
 
 SERIES: dict[int, Callable[[Source, Limits], Steps]] = {

@@ -1,8 +1,9 @@
 """From elements that were read to values that are kept: duplicates refused, the encoding chosen.
 
 A file may come from a server with other settings, so the encoding is not taken from the file but decided anew, by the
-limits of this server, as it would be had the elements been added one by one.  One exception is Redis's own: what comes
-packed is not unpacked because an element is long, only because there are too many.
+limits of this server, as it would be had the elements been added one by one.  The exceptions are Redis's own: what
+comes packed is not unpacked because an element is long, only because there are too many; and what comes as a chain of
+nodes stays one.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from miniredis.values.sets import Set
 from miniredis.values.sorted_sets import SortedSet
 
 
-def make_list(elements: list[bytes], limits: Limits) -> List:
+def make_list(elements: list[bytes], limits: Limits, *, chained: bool = False) -> List:
+    """`chained`: they come from more than one node, and stay a quicklist however few they are."""
     value = List(elements)
     bytes_max, count_max = quicklist.limits(limits.list_max_listpack_size)
     small = (
-        (count_max is None or len(elements) <= count_max)
+        not chained
+        and (count_max is None or len(elements) <= count_max)
         and len(elements) <= bytes_max // 2  # an entry takes two bytes at least
         and listpack.size_of(elements) <= bytes_max
     )
