@@ -33,6 +33,7 @@ END = b"\xff"
 EMPTY_SIZE = HEADER + len(END)
 COUNT_UNKNOWN = 0xFFFF
 
+_SMALL = [b"%d" % number for number in range(128)]
 _WIDE = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
 _WIDTHS = [(1 << 8 * width - 1, bytes([kind]), width) for kind, width in _WIDE.items()]
 
@@ -127,7 +128,7 @@ def decode(data: bytes) -> list[bytes]:
     while at < end:
         kind = data[at]
         if kind < 0x80:
-            append(b"%d" % kind)
+            append(_SMALL[kind])
             after = at + 1
         elif kind < 0xC0:
             after = at + 1 + (kind & 0x3F)

@@ -18,6 +18,7 @@ import zlib
 
 from miniredis.persistence.damage import Damaged
 
+BLOCK = 16 * 1024  # bytes whose slots are computed at once
 LITERAL_MAX = 32  # bytes in one literal run
 MATCH_MAX = 264  # bytes in one back reference
 WINDOW = 8192  # how far back a reference reaches
@@ -33,48 +34,65 @@ def compress(data: bytes | bytearray) -> bytes | None:
     if size <= MARGIN or (size >= SAMPLED_FROM and _looks_random(data)):
         return None
     data = bytes(data)
-    slots = [
-        (first * 256 - second * 1279 - third * 5) & 0xFFFF
-        for first, second, third in zip(data, data[1:], data[2:], strict=False)
-    ]  # liblzf's hash of three bytes, ((h >> 8) - 5 h) mod 2**16, multiplied out
-    seen: dict[int, int] = {}
+    seen: dict[int, int] = {}  # slot -> where in `data` its three bytes were seen last
     get = seen.get
     out = bytearray()
     limit = size - MARGIN
     last = size - 2  # no three bytes begin here
-    at = start = 0  # `start`: the literals from here on are not yet written
-    while at < last:
-        slot = slots[at]
-        reference = get(slot, 0)
-        seen[slot] = at
-        if (
-            reference <= 0  # nothing seen yet; a match at the very beginning does not count in liblzf either
-            or at - reference > WINDOW
-            or data[reference : reference + 3] != data[at : at + 3]
-        ):
-            at += 1
-            continue
-        if start < at:
-            _append_literals(out, data, start, at)
-        length = _match_length(data, reference, at, min(size - at - 2, MATCH_MAX))
-        if len(out) + 4 >= limit:
-            return None
-        distance = at - reference - 1
-        if length < 9:
-            out += bytes(((length - 2) << 5 | distance >> 8, distance & 0xFF))
-        else:
-            out += bytes((0xE0 | distance >> 8, length - 9, distance & 0xFF))
-        at += length
-        start = at
-        if at >= last:
-            break
-        seen[slots[at - 2]] = at - 2  # of what a match covers, only its last two places are remembered
-        seen[slots[at - 1]] = at - 1
-    literals = at - start
+    start = 0  # what follows is not yet written; up to here `out` stands for it
+    for begin in range(0, last, BLOCK):
+        for at, slot in enumerate(_slots(data[begin : begin + BLOCK + 2]), begin):
+            if at < start:
+                if at >= start - 2:  # of what a match covers, only its last two places are remembered
+                    seen[slot] = at
+                continue
+            reference = get(slot)
+            seen[slot] = at
+            if (
+                not reference  # in liblzf the very first place is not referred to either
+                or at - reference > WINDOW
+                or data[reference : reference + 3] != data[at : at + 3]
+            ):
+                continue
+            if start < at:
+                _append_literals(out, data, start, at)
+            if len(out) + 4 >= limit:
+                return None
+            length = _match_length(data, reference, at, min(last - at, MATCH_MAX))
+            distance = at - reference - 1
+            if length < 9:
+                out += bytes(((length - 2) << 5 | distance >> 8, distance & 0xFF))
+            else:
+                out += bytes((0xE0 | distance >> 8, length - 9, distance & 0xFF))
+            start = at + length
+    literals = max(last - start, 0)
     if len(out) + 1 + literals + literals // LITERAL_MAX + 3 > limit:  # liblzf reckons before it writes the last bytes
         return None
     _append_literals(out, data, start, size)
     return bytes(out)
+
+
+def _slots(data: bytes) -> list[int]:
+    """The slot for each three neighbouring bytes.
+
+    liblzf's hash is ((h >> 8) - 5 h) mod 2**16, where h is the three bytes as one number; multiplied out, 256 a - 1279 b
+    - 5 c.  All are computed at once: each byte gets a lane of 32 bits in one huge integer, which Python multiplies and
+    adds in C.  255 - b stands for -b, so that no lane borrows from the next; that moves every slot by the same amount.
+    """
+    count = len(data) - 2
+    first, others = _lanes(data), _lanes(data.translate(_COMPLEMENT))
+    total = first * 256 + (others >> 32) * 1279 + (others >> 64) * 5
+    lanes = memoryview(total.to_bytes(4 * len(data) + 4, "little")).cast("H")
+    return lanes[: 2 * count : 2].tolist()
+
+
+def _lanes(data: bytes) -> int:
+    lanes = bytearray(4 * len(data))
+    lanes[::4] = data
+    return int.from_bytes(lanes, "little")
+
+
+_COMPLEMENT = bytes(range(255, -1, -1))
 
 
 def _append_literals(out: bytearray, data: bytes, start: int, end: int) -> None:

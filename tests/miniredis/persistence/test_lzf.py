@@ -1,3 +1,4 @@
+import tracemalloc
 from contextlib import suppress
 from random import Random
 
@@ -74,3 +75,12 @@ def test_damage_is_told_and_nothing_is_allocated_for_it(packed, size, reason):
 def test_any_bytes_are_a_string_or_damage(packed, size):
     with suppress(Damaged):
         assert len(decompress(packed, size)) == size
+
+
+def test_compressing_a_large_string_takes_little_more_memory_than_the_string():
+    data = b"".join(b"%d," % number for number in range(300_000))
+    tracemalloc.start()
+    packed = compress(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (packed is not None, peak < 3 * len(data) + 10_000_000) == (True, True)

@@ -213,6 +213,24 @@ def test_a_plain_set_gets_the_encoding_it_would_have_grown_into(members, encodin
     assert [entry.value.encoding for entry in entries_of(events(data))] == [encoding]
 
 
+def test_a_list_of_more_than_one_node_stays_a_quicklist():
+    """Redis 7.2 turns only a single packed node into a listpack."""
+    node = b"\x02" + old.raw(listpack.encode([b"a"]))
+    data = old.file(
+        10,
+        old.key(18, b"one", b"\x01" + node),
+        old.key(18, b"two", b"\x02" + node + node),
+        old.key(18, b"plain", b"\x01\x01\x01a"),
+        old.key(14, b"old", b"\x01" + old.raw(old.ziplist([b"a"]))),
+    )
+    assert [entry.value.encoding for entry in entries_of(events(data))] == [
+        "listpack",
+        "quicklist",
+        "quicklist",
+        "listpack",
+    ]
+
+
 def test_a_large_collection_has_places_to_stop():
     data = saved({0: [entry for entry in everything()[3] if entry[0].startswith(b"large")]})
     stops = [event for event in reader(data).events() if event is None]
