@@ -18,7 +18,8 @@ from miniredis.persistence import rdb_format as rdb
 from miniredis.persistence.crc64 import crc64
 from miniredis.persistence.damage import Damaged
 from miniredis.persistence.rdb_format import Limits, RdbError
-from miniredis.persistence.rdb_reader import READABLE, Source, read_value
+from miniredis.persistence.rdb_reader import READABLE, read_value
+from miniredis.persistence.rdb_source import Source
 from miniredis.persistence.rdb_writer import Encoding, body, type_of
 
 FOOTER = 10  # bytes: version and checksum

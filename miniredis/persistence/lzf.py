@@ -66,7 +66,8 @@ def compress(data: bytes | bytearray) -> bytes | None:
                 out += bytes((0xE0 | distance >> 8, length - 9, distance & 0xFF))
             start = at + length
     literals = max(last - start, 0)
-    if len(out) + 1 + literals + literals // LITERAL_MAX + 3 > limit:  # liblzf reckons before it writes the last bytes
+    reckoned = len(out) + 1 + literals + literals // LITERAL_MAX  # as liblzf does before it writes the last bytes
+    if reckoned + 3 > limit:
         return None
     _append_literals(out, data, start, size)
     return bytes(out)
@@ -75,8 +76,8 @@ def compress(data: bytes | bytearray) -> bytes | None:
 def _slots(data: bytes) -> list[int]:
     """The slot for each three neighbouring bytes.
 
-    liblzf's hash is ((h >> 8) - 5 h) mod 2**16, where h is the three bytes as one number; multiplied out, 256 a - 1279 b
-    - 5 c.  All are computed at once: each byte gets a lane of 32 bits in one huge integer, which Python multiplies and
+    liblzf's hash is ((h >> 8) - 5 h) mod 2**16, where h is the three bytes as one number; multiplied out, 256 a -
+    1279 b - 5 c.  All are computed at once: each byte gets a lane of 32 bits in one huge integer, which Python multiplies and
     adds in C.  255 - b stands for -b, so that no lane borrows from the next; that moves every slot by the same amount.
     """
     count = len(data) - 2

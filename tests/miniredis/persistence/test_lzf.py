@@ -78,9 +78,9 @@ def test_any_bytes_are_a_string_or_damage(packed, size):
 
 
 def test_compressing_a_large_string_takes_little_more_memory_than_the_string():
-    data = b"".join(b"%d," % number for number in range(300_000))
+    data = b"".join(b"%d," % number for number in range(25_000))
     tracemalloc.start()
     packed = compress(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (packed is not None, peak < 3 * len(data) + 10_000_000) == (True, True)
+    assert (packed is not None, peak < 3 * len(data) + 2_500_000) == (True, True)
