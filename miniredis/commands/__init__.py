@@ -7,6 +7,7 @@ CHAPTERS = (
     "keys",
     "dump",
     "connection",
+    "scripting",
 )
 
 for _chapter in CHAPTERS:

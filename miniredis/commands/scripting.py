@@ -136,5 +136,3 @@ def script_debug(session: Session, *words: bytes) -> Status:
     if words[-1].upper() != b"NO":
         raise RedisError("ERR The Lua debugger is not available")
     return OK
-
-

@@ -103,6 +103,7 @@ def make_settings(**changes: Any) -> Any:
             "maxmemory_samples": 5,
             "lfu_log_factor": 10,
             "lfu_decay_time": 1,
+            "busy_reply_threshold": 5000,
             "active_expire_effort": 1,
             "lazyfree_lazy_eviction": False,
             "slowlog_log_slower_than": 10_000,
