@@ -77,8 +77,9 @@ def _slots(data: bytes) -> list[int]:
     """The slot for each three neighbouring bytes.
 
     liblzf's hash is ((h >> 8) - 5 h) mod 2**16, where h is the three bytes as one number; multiplied out, 256 a -
-    1279 b - 5 c.  All are computed at once: each byte gets a lane of 32 bits in one huge integer, which Python multiplies and
-    adds in C.  255 - b stands for -b, so that no lane borrows from the next; that moves every slot by the same amount.
+    1279 b - 5 c.  All are computed at once: each byte gets a lane of 32 bits in one huge integer, which Python
+    multiplies and adds in C.  255 - b stands for -b, so that no lane borrows from the next; that moves every slot by
+    the same amount.
     """
     count = len(data) - 2
     first, others = _lanes(data), _lanes(data.translate(_COMPLEMENT))

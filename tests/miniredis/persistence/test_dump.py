@@ -16,7 +16,7 @@ VALUES = [value for entries in everything().values() for _, value, _ in entries]
 
 
 def test_a_payload_is_type_value_version_and_checksum():
-    """The example of the Redis documentation's RESTORE page would be of another version; the layout is its."""
+    """`cluster.c`, createDumpPayload."""
     body = b"\x00\xc0\x0a\x0a\x00"
     assert dump(b"10") == body + crc64(body).to_bytes(8, "little")
 
