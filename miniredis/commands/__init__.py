@@ -5,6 +5,7 @@ import importlib
 CHAPTERS = (
     "strings",
     "keys",
+    "dump",
     "connection",
     "scripting",
 )
