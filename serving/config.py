@@ -49,7 +49,7 @@ class SettingError(Exception):
 
     def __str__(self) -> str:
         what = " ".join(part for part in (self.name, self.value) if part)
-        return ": ".join(part for part in (self.where, f"'{what}'", self.reason) if part)
+        return ": ".join(part for part in (self.where, what and f"'{what}'", self.reason) if part)
 
 
 class UnknownOption(SettingError):
