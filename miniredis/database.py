@@ -41,6 +41,7 @@ class Database:
         "touched",
         "values",
         "watchers",
+        "weights",
     )
 
     def __init__(self, engine: Engine, index: int) -> None:
@@ -49,6 +50,7 @@ class Database:
         self.values: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}  # ms since 1970, for keys that have a time to live
         self.touched: dict[bytes, int] = {}  # LRU: seconds of last use; LFU: see eviction.py
+        self.weights: dict[bytes, int] = {}  # bytes of each key, while `maxmemory` is set
         self.keys = Buckets(engine.bucket_seed)  # of `values`
         self.expiring = Buckets(engine.bucket_seed)  # of `expires`
         self.expiry_cursor = 0  # where the active cycle goes on
@@ -71,6 +73,17 @@ class Database:
         if value is not None and key in self.expires and self._has_expired(key):
             return None
         return value
+
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a value at `key`: counted as hit or miss, but not as a use."""
+        engine = self.engine
+        if self.peek(key) is not None:
+            engine.keyspace_hits += 1
+            return True
+        engine.keyspace_misses += 1
+        if engine.notifying:
+            engine.notify("keymiss", key, self.index)
+        return False
 
     def find(self, key: bytes) -> Value | None:
         """The value at `key` for reading, of any type: counted as hit or miss."""
@@ -186,6 +199,8 @@ class Database:
             return False
         self.keys.discard(key)
         self.touched.pop(key, None)
+        if self.weights:
+            self.engine.eviction.booked -= self.weights.pop(key, 0)
         if key in self.expires:
             self.persist(key)
         return True
@@ -240,13 +255,14 @@ class Database:
         return count
 
     def _empty(self) -> None:
-        self.values, self.expires, self.touched = {}, {}, {}
+        self.engine.eviction.booked -= sum(self.weights.values())
+        self.values, self.expires, self.touched, self.weights = {}, {}, {}, {}
         self.keys, self.expiring = Buckets(self.engine.bucket_seed), Buckets(self.engine.bucket_seed)
         self.expiry_cursor = 0
 
     def swap_data(self, other: Database) -> None:
         """SWAPDB: exchange all data, while clients, watches and waiters stay with their numbers."""
-        for name in ("values", "expires", "touched", "keys", "expiring", "expiry_cursor"):
+        for name in ("values", "expires", "touched", "weights", "keys", "expiring", "expiry_cursor"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)

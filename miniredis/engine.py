@@ -23,6 +23,7 @@ from miniredis.command import Command, Flag
 from miniredis.database import Database
 from miniredis.errors import RedisError
 from miniredis.eviction import Eviction
+from miniredis.expiry import ExpiryCycle
 from miniredis.notifications import EVENT_CLASSES, Notifications
 from miniredis.pubsub import PubSub
 from miniredis.slowlog import Slowlog
@@ -92,6 +93,7 @@ class Engine:
         self.weighing = False
         self.notifying = False
         self.eviction = Eviction(self)
+        self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
 
     # -- time ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "keys",
     "connection",
 )
 

@@ -34,7 +34,7 @@ def echo(session: Session, message: bytes) -> bytes:
 @command("SELECT index", LOADING | STALE | FAST)
 def select(session: Session, index: bytes) -> Status:
     """Work on another numbered database from now on.  O(1)."""
-    number = integer(index, "ERR invalid DB index")
+    number = integer(index)
     if not 0 <= number < len(session.engine.databases):
         raise RedisError("ERR DB index is out of range")
     session.select(number)
