@@ -83,6 +83,7 @@ class Command:
         "last_key",
         "name",
         "parent",
+        "redact",
         "since",
         "subcommands",
         "takes_session",
@@ -103,6 +104,11 @@ class Command:
         self.docstring = ""
         self.subcommands: dict[bytes, Command] = {}
         self.parent: Command | None = None
+        self.redact: Callable[[Request], Request] | None = None
+
+    def shown(self, request: Request) -> Request:
+        """`request` as MONITOR and the slow log may show it: without passwords."""
+        return request if self.redact is None else self.redact(request)
 
     def accepts(self, count: int) -> bool:
         """Whether a request of `count` words, the name included, has the right number."""
@@ -129,6 +135,7 @@ def command(
     since: str = "1.0.0",
     keys: KeyFinder | None = None,
     group: str | None = None,
+    redact: Callable[[Request], Request] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -138,6 +145,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    redact for commands that carry a password: request -> what logs may show of it
     """
 
     def enter(handler: Handler) -> Handler:
@@ -164,7 +172,7 @@ def command(
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
-        row.handler = handler
+        row.handler, row.redact = handler, redact
         row.takes_session = next(iter(inspect.signature(handler).parameters)) == "session"
         row.docstring = inspect.getdoc(handler) or ""
         return handler

@@ -24,10 +24,12 @@ from miniredis.database import Database
 from miniredis.errors import RedisError
 from miniredis.eviction import Eviction
 from miniredis.expiry import ExpiryCycle
+from miniredis.latency import LatencyMonitor
 from miniredis.notifications import EVENT_CLASSES, Notifications
+from miniredis.pausing import Pause
 from miniredis.pubsub import PubSub
 from miniredis.slowlog import Slowlog
-from miniredis.stats import Stats
+from miniredis.stats import EXACT_US, Stats
 from miniredis.wire.replies import Status
 from miniredis.wire.requests import Request
 from serving.clock import Clock
@@ -83,6 +85,9 @@ class Engine:
         self.pubsub = PubSub(self)
         self.notifications = Notifications(self)
         self.slowlog = Slowlog(self)
+        self.latency = LatencyMonitor(self)
+        self.ordinary_us = EXACT_US  # a call that takes less is counted, and that is all
+        self.pause = Pause(self)
         self.monitors: dict[Session, None] = {}  # while there are any, "monitor" stands in guards
 
         self.loading = False
@@ -127,6 +132,8 @@ class Engine:
                 reply = command.handler(database, *request[skip:])  # type: ignore[misc]
         except RedisError as error:
             reply = error
+        if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
+            self.feed_monitors(session, command.shown(request))
         if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
             self.propagate(database.index, request)
         self.replaced = False
@@ -154,15 +161,12 @@ class Engine:
         if self.ready:
             self.waiting.serve_ready()
 
-    def check_guards(self, session: Session, command: Command) -> None:
-        """Whether the state of the server lets `session` run `command` now.  Raises what Redis answers if not."""
-        flags = command.flags
+    def check_memory_and_disk(self, session: Session, command: Command) -> None:
+        """Whether there is room, and a disk that takes what is written.  Raises what Redis answers if not."""
         if "maxmemory" in self.guards:
             self.eviction.make_room(session, command)
-        if self.write_error is not None and flags & (Flag.WRITE | Flag.MAY_REPLICATE) and not self.loading:
+        if self.write_error is not None and (session.flags_of(command) & Flag.WRITE or command.name == "ping"):
             raise RedisError(self.write_error)
-        if self.loading and not flags & Flag.LOADING:
-            raise RedisError("LOADING Redis is loading the dataset in memory")
 
     def feed_monitors(self, session: Session, request: Request) -> None:
         """Show `request` to everyone who said MONITOR."""
