@@ -134,7 +134,7 @@ class Waiting:
         if isinstance(reply, Wait):
             return
         self.leave(session)
-        session.count(blocked.command, engine.clock.monotonic_us() - started, reply)
+        session.count(blocked.command, blocked.request, engine.clock.monotonic_us() - started, reply)
         if engine.pending:
             unit, engine.pending = engine.pending, []
             if engine.propagate_to is not None:

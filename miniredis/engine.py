@@ -125,11 +125,8 @@ class Engine:
         database = session.database
         self.replaced = False
         try:
-            if command.takes_session:
-                reply = command.handler(session, *request[1:])  # type: ignore[misc]
-            else:
-                skip = 2 if command.parent is not None else 1
-                reply = command.handler(database, *request[skip:])  # type: ignore[misc]
+            skip = 2 if command.parent is not None else 1
+            reply = command.handler(session if command.takes_session else database, *request[skip:])  # type: ignore[misc]
         except RedisError as error:
             reply = error
         if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
@@ -167,6 +164,16 @@ class Engine:
             self.eviction.make_room(session, command)
         if self.write_error is not None and (session.flags_of(command) & Flag.WRITE or command.name == "ping"):
             raise RedisError(self.write_error)
+
+    def start_monitor(self, session: Session) -> None:
+        """Show `session` every command from now on, which costs every client the fast road."""
+        self.monitors[session] = None
+        self.guards.add("monitor")
+
+    def stop_monitor(self, session: Session) -> None:
+        self.monitors.pop(session, None)
+        if not self.monitors:
+            self.guards.discard("monitor")
 
     def feed_monitors(self, session: Session, request: Request) -> None:
         """Show `request` to everyone who said MONITOR."""

@@ -1,7 +1,7 @@
 """The latency monitor: what made clients wait, when, and for how long.
 
-A slow log tells which command was slow; often no command was, but a fork, an fsync or an expiry cycle that stood in their
-way.  So every such place reports under the name of an event what it took, and what passes
+A slow log tells which command was slow; often no command was, but a fork, an fsync or an expiry cycle that stood in
+their way.  So every such place reports under the name of an event what it took, and what passes
 `latency-monitor-threshold` is kept: a ring of 160 samples per event, the worst of each second.
 
     command, fast-command       a command, by what it promises to be

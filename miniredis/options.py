@@ -60,12 +60,13 @@ class SavePoints(Words):
 CLIENT_CLASSES = {"normal": "normal", "slave": "slave", "replica": "slave", "pubsub": "pubsub"}
 
 
-class BufferLimits(Words):
+class BufferLimits(Kind):
     """`normal 0 0 0 slave 256mb 64mb 60`: per class of clients, a hard limit, a soft one, and for how many seconds the
     soft one may be passed.  Classes that are not named keep theirs.  The value is class -> three numbers."""
 
+    several = True
+
     def parse(self, words: Sequence[str], option: Option) -> dict[str, tuple[int, int, int]]:
-        words = super().parse(words, option)
         if not words or len(words) % 4:
             raise ValueError("Wrong number of arguments in buffer limit configuration.")
         limits = {}

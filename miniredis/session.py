@@ -10,7 +10,7 @@ which error is seen.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from miniredis.blocking import Wait
@@ -81,6 +81,8 @@ class Session:
         self.last_command = "NULL"
         self.input_bytes = self.output_bytes = 0
         self.wake: Any = None  # the shell's object for this client
+        self.fd = -1
+        self.measure: Callable[[], tuple[int, int]] = self._unsent  # bytes (read but not yet run, not yet sent)
         self.careful = not self.authenticated
         engine.sessions[self.id] = self
 
@@ -242,7 +244,7 @@ class Session:
             raise wrong_arity(command.name)
         if command.name == "debug" and not self._may_debug():
             raise RedisError(
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it "
+                'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
                 "from a local connection, otherwise you need to set this option in the configuration file, and then "
                 "restart the server."
             )
@@ -348,6 +350,11 @@ class Session:
     # -- state ----------------------------------------------------------------------------------------------------
 
     @property
+    def type(self) -> str:
+        """How buffer limits and CLIENT LIST class a client: normal or pubsub."""
+        return "pubsub" if self.subscriptions else "normal"
+
+    @property
     def subscriptions(self) -> int:
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
 
@@ -361,6 +368,25 @@ class Session:
             or bool(self.subscriptions)
             or self.no_touch
         )
+
+    def _unsent(self) -> tuple[int, int]:
+        return 0, sum(map(len, self.out))
+
+    def start_over(self) -> None:
+        """RESET: be as a client that has just come, the library it named aside."""
+        engine = self.engine
+        self.end_transaction()
+        self._leave_channels()
+        if self.monitoring:
+            self.monitoring = False
+            engine.stop_monitor(self)
+        self.select(0)
+        self.speak(2)
+        self.name = b""
+        self.reply_mode = "on"
+        self.no_evict = self.no_touch = False
+        self.authenticated = not engine.settings.requirepass
+        self.settle()
 
     def select(self, index: int) -> None:
         self.database = self.engine.databases[index]
@@ -386,9 +412,7 @@ class Session:
 
     def watches_expired_key(self) -> bool:
         """Whether the time of a watched key has come since it was watched, though nobody has removed it yet."""
-        return any(
-            database.peek_expired(key) and not database.watchers[key][self] for database, key in self.watched
-        )
+        return any(database.peek_expired(key) and not database.watchers[key][self] for database, key in self.watched)
 
     def unwatch(self) -> None:
         for database, key in self.watched:
@@ -406,18 +430,20 @@ class Session:
         self.blocked = self.paused = False
         self.queue.clear()
         self.end_transaction()
+        self._leave_channels()
+        engine.stop_monitor(self)
+        engine.sessions.pop(self.id, None)
+
+    def _leave_channels(self) -> None:
+        pubsub = self.engine.pubsub
         for table, names in (
-            (engine.pubsub.channels, self.channels),
-            (engine.pubsub.patterns, self.patterns),
-            (engine.pubsub.shard_channels, self.shard_channels),
+            (pubsub.channels, self.channels),
+            (pubsub.patterns, self.patterns),
+            (pubsub.shard_channels, self.shard_channels),
         ):
             for name in names:
-                engine.pubsub.remove(table, name, self)
+                pubsub.remove(table, name, self)
             names.clear()
-        engine.monitors.pop(self, None)
-        if not engine.monitors:
-            engine.guards.discard("monitor")
-        engine.sessions.pop(self.id, None)
 
 
 def unknown_command(request: Request) -> RedisError:

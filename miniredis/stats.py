@@ -1,8 +1,10 @@
 """What a server counts: the figures behind INFO, and the ones CONFIG RESETSTAT sets back."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 EXACT_US = 1000
 """Durations below this are counted one by one."""
@@ -12,8 +14,8 @@ class CommandStats(defaultdict[int, int]):
     """How often one command took how many microseconds: duration -> calls.
 
     One dictionary entry per duration is one addition per call, less than the two for a count and a sum would cost, and
-    holds the whole distribution: calls, total, percentiles are read off it.  Redis keeps an HDR histogram beside the two
-    sums for the same answers.  What took a millisecond or more is counted under its first three digits (`rough`), so
+    holds the whole distribution: calls, total, percentiles are read off it.  Redis keeps an HDR histogram beside the
+    two sums for the same answers.  What took a millisecond or more is counted under its first three digits (`rough`), so
     there are a few thousand entries at most.
     """
 
@@ -34,16 +36,9 @@ class CommandStats(defaultdict[int, int]):
 
     def percentiles(self, wanted: Iterable[float]) -> list[int]:
         """The duration that so many percent of the calls did not exceed, for each of `wanted`."""
-        ordered, calls = sorted(self.items()), self.calls
-        found = []
-        for percentile in wanted:
-            target = max(1, int(percentile / 100 * calls + 0.5))
-            for duration, count in ordered:
-                target -= count
-                if target <= 0:
-                    break
-            found.append(duration)
-        return found
+        durations = sorted(self)
+        ranks = list(accumulate(self[duration] for duration in durations))
+        return [durations[bisect_left(ranks, max(1, round(share / 100 * ranks[-1])))] for share in wanted]
 
 
 def rough(duration_us: int) -> int:
@@ -84,6 +79,7 @@ class Stats:
     total_reads: int = 0
     total_writes: int = 0
     unexpected_errors: int = 0
+    failed_logins: int = 0
 
     def count_error(self, code: str) -> None:
         self.error_replies += 1

@@ -5,7 +5,10 @@ import importlib
 CHAPTERS = (
     "strings",
     "keys",
+    "transactions",
+    "pubsub",
     "connection",
+    "clients",
 )
 
 for _chapter in CHAPTERS:

@@ -4,8 +4,8 @@ There is no rollback.  Redis checks what can be checked when a command is queued
 room in memory); what fails while EXEC runs fails alone, and the others take effect.  Since one thread carries out one
 command at a time, "together" costs nothing: EXEC is a command that happens to be long.
 
-WATCH is optimistic locking: it takes no lock, it notes who wants to hear of a key.  A change marks the session, and EXEC
-answers nil instead of running.  A key that expires between WATCH and EXEC counts as changed even while nobody has
+WATCH is optimistic locking: it takes no lock, it notes who wants to hear of a key.  A change marks the session, and
+EXEC answers nil instead of running.  A key that expires between WATCH and EXEC counts as changed even while nobody has
 removed it; one that had expired before WATCH may be removed unnoticed.
 
 Queueing itself stands in `session.py`, because it happens to every command.
