@@ -1,8 +1,8 @@
 """The engine: what all clients of one server share, and the road that every command takes.
 
 No socket, file, thread or clock is opened here.  Whatever is needed of them is handed in: settings, a `Clock`, a
-`Random`, a way to set a timer; whatever must happen outside is left in a place where the shell (`server.py`) looks after
-each turn:
+`Random`, a way to set a timer; whatever must happen outside is left in a place where the shell (`server.py`) looks
+after each turn:
 
     pending     commands to be written to the append-only file, and later to replicas      → taken by `propagate_to`
     to_flush    sessions that have something to say though they were not asked (pub/sub, a served BLPOP)
@@ -24,12 +24,14 @@ from miniredis.database import Database
 from miniredis.errors import RedisError
 from miniredis.eviction import Eviction
 from miniredis.expiry import ExpiryCycle
+from miniredis.host import Host, NoHost
 from miniredis.latency import LatencyMonitor
 from miniredis.notifications import EVENT_CLASSES, Notifications
 from miniredis.pausing import Pause
+from miniredis.persistence.contract import NoPersistence, Persistence
 from miniredis.pubsub import PubSub
 from miniredis.slowlog import Slowlog
-from miniredis.stats import EXACT_US, Stats
+from miniredis.stats import EXACT_US, Rates, Stats
 from miniredis.wire.replies import Status
 from miniredis.wire.requests import Request
 from serving.clock import Clock
@@ -62,6 +64,7 @@ class Engine:
         self.bucket_seed = random.getrandbits(63)
         self.run_id = f"{random.getrandbits(160):040x}"
         self.replication_id = f"{random.getrandbits(160):040x}"
+        self.replication_offset = 0
 
         self.now_ms = clock.now_ms()  # stands still while a command runs
         self.refreshed_us = clock.monotonic_us()
@@ -71,13 +74,19 @@ class Engine:
         self.sessions: dict[int, Session] = {}
         self.next_session_id = 1
         self.stats = Stats()
+        self.rates = Rates()
+        self.cached_scripts = 0
         self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+        self.peak_memory = 0  # the most bytes of data that anyone who asked has seen
 
         self.dirty = 0  # changes since the last snapshot
         self.pending: Unit = []
         self.replaced = False  # the running command said itself what is to be written down
         self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
         self.running: Command | None = None  # the command in whose name things happen
+
+        self.persistence: Persistence = NoPersistence(self.now_ms)
+        self.host: Host = NoHost()
 
         self.ready: list[tuple[Database, bytes]] = []  # keys that appeared while somebody waits for them
         self.waiting = Waiting(self)
@@ -100,6 +109,9 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
+        self.take_settings(settings)
+        settings.on_change(self.take_settings)
+        settings.on_change(lambda _: self.eviction.configure(), "maxmemory", "maxmemory-policy")
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -180,6 +192,25 @@ class Engine:
         line = monitor_line(self.clock.now_ms(), session, request)
         for monitor in self.monitors:
             monitor.push(Status(line))
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.stats.reset()
+        self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+
+    def take_settings(self, settings: Any) -> None:
+        """Hand on the settings that parts keep in a form of their own; called at the start and after CONFIG SET."""
+        self.slowlog.threshold_us = settings.slowlog_log_slower_than
+        self.slowlog.trim()
+        limits = [EXACT_US]
+        if settings.slowlog_log_slower_than >= 0:
+            limits.append(settings.slowlog_log_slower_than)
+        if settings.latency_monitor_threshold:
+            limits.append(settings.latency_monitor_threshold * 1000)
+        self.ordinary_us = min(limits)
+        self.notifications.configure(settings.notify_keyspace_events)
+        for session in self.sessions.values():
+            session.settle()
 
     # -- keyspace ---------------------------------------------------------------------------------------------------
 

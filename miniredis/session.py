@@ -102,6 +102,7 @@ class Session:
         engine.refresh_time()
         started = engine.refreshed_us
         remaining = iter(requests)
+        command = None
         for request in remaining:
             command = COMMANDS.get(request[0])
             if self.careful or guards or command is None or command.subcommands or not command.accepts(len(request)):
@@ -156,6 +157,8 @@ class Session:
             if self.closing:
                 break
         engine.running = None
+        if command is not None and not command.subcommands:
+            self.last_command = command.name
         self.last_used_ms = engine.now_ms
 
     def go_on(self) -> None:
@@ -213,6 +216,7 @@ class Session:
         """
         engine = self.engine
         started = engine.clock.monotonic_us()
+        self.last_command = command.name
         reply = engine.call(self, command, request)
         if not isinstance(reply, Wait):
             self.count(command, request, engine.clock.monotonic_us() - started, reply)
@@ -290,7 +294,6 @@ class Session:
             stats.commands[command.name][spent_us] += 1
         else:
             self._note_slow(command, request, spent_us)
-        self.last_command = command.name
         if isinstance(reply, RedisError):
             stats.commands[command.name].failed += 1
             stats.count_error(reply.code)

@@ -1,9 +1,9 @@
 """What a server counts: the figures behind INFO, and the ones CONFIG RESETSTAT sets back."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import accumulate
 
 EXACT_US = 1000
@@ -15,8 +15,8 @@ class CommandStats(defaultdict[int, int]):
 
     One dictionary entry per duration is one addition per call, less than the two for a count and a sum would cost, and
     holds the whole distribution: calls, total, percentiles are read off it.  Redis keeps an HDR histogram beside the
-    two sums for the same answers.  What took a millisecond or more is counted under its first three digits (`rough`), so
-    there are a few thousand entries at most.
+    two sums for the same answers.  What took a millisecond or more is counted under its first binary digits (`rough`),
+    so there are a few thousand entries at most.
     """
 
     __slots__ = ("failed", "rejected")
@@ -81,6 +81,53 @@ class Stats:
     unexpected_errors: int = 0
     failed_logins: int = 0
 
+    @property
+    def calls(self) -> int:
+        """Of all commands together."""
+        return sum(counters.calls for counters in self.commands.values())
+
+    @property
+    def microseconds(self) -> int:
+        return sum(counters.microseconds for counters in self.commands.values())
+
     def count_error(self, code: str) -> None:
         self.error_replies += 1
         self.errors[code] = self.errors.get(code, 0) + 1
+
+    def reset(self) -> None:
+        """Everything back to nothing."""
+        nothing = Stats()
+        for one in fields(self):
+            setattr(self, one.name, getattr(nothing, one.name))
+
+
+class Rates:
+    """What happens per second of late: calls, bytes in and out, as the mean of sixteen samples a tenth of a second
+    apart."""
+
+    SAMPLES = 16
+
+    def __init__(self) -> None:
+        self.samples: deque[tuple[int, int, int, int]] = deque(maxlen=self.SAMPLES + 1)
+
+    def sample(self, now_ms: int, stats: Stats) -> None:
+        """Called ten times a second."""
+        self.samples.append((now_ms, stats.calls, stats.input_bytes, stats.output_bytes))
+
+    def _per_second(self, which: int) -> float:
+        if len(self.samples) < 2:
+            return 0.0
+        first, last = self.samples[0], self.samples[-1]
+        return max(0, last[which] - first[which]) * 1000 / max(1, last[0] - first[0])
+
+    @property
+    def commands(self) -> float:
+        return self._per_second(1)
+
+    @property
+    def input_bytes(self) -> float:
+        return self._per_second(2)
+
+    @property
+    def output_bytes(self) -> float:
+        return self._per_second(3)

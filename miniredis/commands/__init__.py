@@ -9,6 +9,13 @@ CHAPTERS = (
     "pubsub",
     "connection",
     "clients",
+    "databases",
+    "server",
+    "info",
+    "config",
+    "slowlog",
+    "latency",
+    "memory",
 )
 
 for _chapter in CHAPTERS:

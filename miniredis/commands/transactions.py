@@ -54,7 +54,7 @@ def exec_(session: Session) -> Any:
     try:
         for row, request in queued:
             reply = session.carry_out(row, request)
-            session.out.append(session.encode(reply.timeout_reply if isinstance(reply, Wait) else reply))
+            session.out.append(session.encode(reply.reply_in_vain() if isinstance(reply, Wait) else reply))
         return Encoded(b"".join(session.out))
     finally:
         session.in_exec = False
