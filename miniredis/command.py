@@ -83,6 +83,7 @@ class Command:
         "last_key",
         "name",
         "parent",
+        "redact",
         "since",
         "subcommands",
         "takes_session",
@@ -105,6 +106,18 @@ class Command:
         self.docstring = ""
         self.subcommands: dict[bytes, Command] = {}
         self.parent: Command | None = None
+        self.redact: Callable[[Request], Request] | None = None
+
+    def shown(self, request: Request) -> Request:
+        """`request` as MONITOR and the slow log may show it: without passwords."""
+        return request if self.redact is None else self.redact(request)
+
+    @property
+    def handler_module(self) -> str:
+        """Where it is declared; of a container, where its first subcommand is."""
+        handler = self.handler or next(iter(self.subcommands.values())).handler
+        assert handler is not None
+        return handler.__module__
 
     def accepts(self, count: int) -> bool:
         """Whether a request of `count` words, the name included, has the right number."""
@@ -131,6 +144,7 @@ def command(
     since: str = "1.0.0",
     keys: KeyFinder | None = None,
     group: str | None = None,
+    redact: Callable[[Request], Request] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -140,6 +154,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    redact for commands that carry a password: request -> what logs may show of it
     """
 
     def enter(handler: Handler) -> Handler:
@@ -167,7 +182,7 @@ def command(
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
-        row.handler = handler
+        row.handler, row.redact = handler, redact
         row.takes_session = next(iter(inspect.signature(handler).parameters)) == "session"
         row.docstring = inspect.getdoc(handler) or ""
         return handler

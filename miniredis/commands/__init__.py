@@ -9,8 +9,18 @@ CHAPTERS = (
     "sorted_set_algebra",
     "keys",
     "dump",
-    "connection",
+    "transactions",
+    "pubsub",
     "scripting",
+    "connection",
+    "clients",
+    "databases",
+    "server",
+    "info",
+    "config",
+    "slowlog",
+    "latency",
+    "memory",
 )
 
 for _chapter in CHAPTERS:
