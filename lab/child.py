@@ -2,7 +2,8 @@
 
 A child is known by the pid that we were given when we started it; nothing here looks a process up by name.  It runs in
 a session of its own, so that Ctrl-C in the terminal reaches the lab alone, which then stops its children in order; and
-it is told by the kernel to end when the lab dies, however the lab dies (Linux).
+it is told by the kernel to end when the thread that started it ends, however that comes about (Linux): start children
+from the main thread.
 
     start -> running -> terminate (SIGTERM, a deadline, SIGKILL) -> exit_code
                      -> kill (SIGKILL)    pause (SIGSTOP)    resume (SIGCONT)
@@ -43,6 +44,7 @@ class Child:
         self._env = {**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1", **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
+        self._log_start = 0  # where this run's lines begin
 
     def start(self) -> None:
         """Run the program; it is not ready yet.  Raises ChildError when it cannot be run at all."""
@@ -50,6 +52,7 @@ class Child:
         self._paused = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = self._spawn(log)
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -146,9 +149,9 @@ class Child:
         return answered
 
     def last_lines(self, count: int = 8) -> str:
-        """The end of its log, for an error message."""
+        """The end of what this run has logged, for an error message."""
         with suppress(OSError), self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 8192))
+            log.seek(max(self._log_start, self.log.stat().st_size - 8192))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-count:])
         return ""
 
