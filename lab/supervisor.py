@@ -27,6 +27,10 @@ STOP_DEADLINE_S = 10.0
 WATCH_S = 0.1
 
 
+class Refused(Exception):
+    """A request from the second terminal that makes no sense now; the text says why."""
+
+
 @dataclass
 class Member:
     """A server of the table and the child that runs it now."""
@@ -193,28 +197,28 @@ class Supervisor:
             try:
                 text = "" if action == "ps" else await self._act_on(action, self._member(name))
                 ok = True
-            except (ChildError, LookupError) as error:
+            except (ChildError, Refused) as error:
                 text, ok = str(error), False
             return {"ok": ok, "text": text, "servers": [member.row() for member in self.members.values()]}
 
     def _member(self, name: str) -> Member:
         if name not in self.members:
-            raise LookupError(f"no server is called {name!r}; there is {', '.join(self.members) or 'none yet'}")
+            raise Refused(f"no server is called {name!r}; there is {', '.join(self.members) or 'none yet'}")
         return self.members[name]
 
     async def _act_on(self, action: str, member: Member) -> str:
         name, child = member.server.name, member.child
         if action == "start":
             if child.running:
-                raise LookupError(f"{name}: runs already")
+                raise Refused(f"{name}: runs already")
             child.start()
             member.expected = True
             await self._until_ready(member)
             done = "started"
         elif action not in control.ACTIONS:
-            raise LookupError(f"cannot {action}; can {', '.join(control.ACTIONS)}")
+            raise Refused(f"cannot {action}; can {', '.join(control.ACTIONS)}")
         elif not child.running:
-            raise LookupError(f"{name}: does not run")
+            raise Refused(f"{name}: does not run")
         elif action == "pause":
             child.pause()
             done = "paused; its clients wait"
