@@ -15,7 +15,11 @@ def redis() -> None:
 
 
 @redis.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+    },
     add_help_option=False,
     options_metavar="[redis.conf] [--directive value ...]",
 )

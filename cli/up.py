@@ -52,7 +52,9 @@ def parsed(ports: tuple[str, ...]) -> dict[str, int]:
     for word in ports:
         name, _, number = word.partition("=")
         if name not in names or not number.isdecimal() or int(number) > 65535:
-            raise click.BadParameter(f"{word!r} is not NAME=PORT with NAME one of {', '.join(names)}", param_hint="--port")
+            raise click.BadParameter(
+                f"{word!r} is not NAME=PORT with NAME one of {', '.join(names)}", param_hint="--port"
+            )
         wanted[name] = int(number)
     return wanted
 

@@ -17,6 +17,7 @@ from random import Random
 
 from lab.child import Child, ChildError, free_port
 from lab.peers import mini_redis_command, redis_answers, redis_server_binary
+from lab.relays import Relay
 from scenarios import redis
 from scenarios.resp import Streams
 
@@ -50,8 +51,14 @@ DRILLS = {
         ),
         Drill(
             "redis-pause",
-            "SIGSTOP and SIGCONT between kills: what was under way may happen late, never twice",
-            redis.Plan(appendfsync="always", faults=("kill", "pause", "pause")),
+            "SIGSTOP and SIGCONT between kills, clients lose patience: what was under way may happen late, never twice",
+            redis.Plan(appendfsync="always", faults=("kill", "pause", "pause"), request_deadline_s=0.3),
+            (*AOF, "always"),
+        ),
+        Drill(
+            "redis-cut",
+            "connections reset by a relay between kills: clients that cannot know what became of their last writes",
+            redis.Plan(appendfsync="always", faults=("kill", "cut", "cut"), pause_s=(0.0, 0.3)),
             (*AOF, "always"),
         ),
     )
@@ -59,21 +66,26 @@ DRILLS = {
 
 
 class RealServer:
-    """A child process as `scenarios.redis.Server` wants it; every start is on the same port and folder."""
+    """A child process as `scenarios.redis.Server` wants it; every start is on the same port and folder.
 
-    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
-        self.port = port
+    `relay`, where there is one, stands between the clients and the server, and is what can be cut.
+    """
+
+    def __init__(self, command: Sequence[str], port: int, log: Path, relay: Relay | None = None) -> None:
+        self.port, self.relay = port, relay
         self.child = Child("redis", command, log)
 
     async def connect(self) -> Streams:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        return await asyncio.open_connection("127.0.0.1", self.relay.port if self.relay else self.port)
 
     async def start(self) -> None:
         self.child.start()
 
     async def kill(self) -> None:
         if not self.child.running:
-            raise redis.Violated(f"the server ended by itself, exit code {self.child.exit_code}\n{self.child.last_lines()}")
+            raise redis.Violated(
+                f"the server ended by itself, exit code {self.child.exit_code}\n{self.child.last_lines()}"
+            )
         self.child.kill()
 
     async def pause(self) -> None:
@@ -81,6 +93,14 @@ class RealServer:
 
     async def resume(self) -> None:
         self.child.resume()
+
+    async def cut(self) -> None:
+        assert self.relay, "only a link with a relay can be cut"
+        self.relay.cut()
+
+    async def heal(self) -> None:
+        assert self.relay
+        self.relay.heal()
 
     async def power_failure(self) -> None:
         raise NotImplementedError("only the simulator can make the power fail")
@@ -112,15 +132,16 @@ async def _run(
     files = folder / "data"
     files.mkdir()
     arguments = [*command, "--port", str(port), "--dir", str(files), *drill.directives]
-    server = RealServer(arguments, port, folder / "server.log")
-    await server.start()
-    try:
-        await server.child.until_ready(lambda: redis_answers(port))
-        return await redis.run(server, plan, Random(seed), note)
-    except ChildError as error:
-        raise ChildError(f"{drill.name}: {error}") from error
-    finally:
-        await server.child.stopped()
+    async with Relay(port) as relay:
+        server = RealServer(arguments, port, folder / "server.log", relay if "cut" in plan.faults else None)
+        await server.start()
+        try:
+            await server.child.until_ready(lambda: redis_answers(port))
+            return await redis.run(server, plan, Random(seed), note)
+        except ChildError as error:
+            raise ChildError(f"{drill.name}: {error}") from error
+        finally:
+            await server.child.stopped()
 
 
 def report_lines(report: redis.Report) -> list[str]:

@@ -39,7 +39,9 @@ class ChildError(Exception):
 class Child:
     """One program and its log.  The same object can be started again after it ended."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self.command, self.log = name, list(command), log
         self._env = {**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1", **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,7 +145,9 @@ class Child:
     def _ready(self, answers: Callable[[], bool], deadline: float) -> bool:
         answered = answers()
         if not self.running:  # asked after the answer: it may have come from another program on that port
-            raise ChildError(f"{self.name} ended with exit code {self.exit_code}\n{self.last_lines()}".rstrip())
+            raise ChildError(
+                f"{self.name} ended with exit code {self.exit_code}\n{self.last_lines()}".rstrip()
+            )
         if not answered and time.monotonic() > deadline:
             raise ChildError(f"{self.name} runs but does not answer\n{self.last_lines()}".rstrip())
         return answered

@@ -4,7 +4,7 @@
             │                    its commands must explain all its keys (redis_model.py)
             ├─ sharing writers   one counter, one set, one list, one job queue for all: nothing acknowledged may be
             │                    missing, nothing may appear twice or out of nowhere, no job may be in two places
-            └─ nemesis           kill -9, power failure, pause; a start; a check; and again
+            └─ nemesis           kill -9, power failure, pause, cut; a start; a check; and again
 
 A client that loses its connection never learns what became of its last commands, so it ends its *session* there and
 begins another with fresh keys: in each session the unknown commands are the last ones.  While the server is down a
@@ -19,7 +19,7 @@ Next: lab/chaos.py runs this against real processes, `mini simulate redis` under
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -28,21 +28,33 @@ from typing import Protocol, cast
 from scenarios.redis_model import Model, draw, in_order, reads
 from scenarios.resp import Client, Command, Reply, ReplyError, Streams, as_bytes
 
-WINDOW_S = {"always": 0.0, "everysec": 2.0}  # Redis lets a slow fsync delay the next write by up to two seconds
-REQUEST_DEADLINE_S = 5.0
+WINDOW_S = {
+    "always": 0.0,
+    "everysec": 2.0,
+}  # Redis lets a slow fsync delay the next write by up to two seconds
 RECONNECT_S = 0.02
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteReadError is an EOFError
 
 
 class Server(Protocol):
-    """What a nemesis can do to a server.  `start` returns at once; the scenario waits until PING is answered."""
+    """What a nemesis can do to a server.  `start` returns at once; the scenario waits until PING is answered.
+
+    kill, power_failure    the process is gone; the second takes what was not fsynced with it
+    pause, resume          it stands still, with its connections open
+    cut, heal              every connection is reset, and new ones too, while it goes on
+    """
 
     async def connect(self) -> Streams: ...
     async def start(self) -> None: ...
     async def kill(self) -> None: ...
     async def pause(self) -> None: ...
     async def resume(self) -> None: ...
+    async def cut(self) -> None: ...
+    async def heal(self) -> None: ...
     async def power_failure(self) -> None: ...
+
+
+Deed = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -53,9 +65,10 @@ class Plan:
     rounds: int = 20
     private_writers: int = 4
     sharing_writers: int = 3
-    faults: tuple[str, ...] = ("kill",)  # of kill, power_failure, pause
+    faults: tuple[str, ...] = ("kill",)  # of kill, power_failure, pause, cut
     load_s: tuple[float, float] = (0.1, 0.6)
-    pause_s: tuple[float, float] = (0.1, 1.0)
+    pause_s: tuple[float, float] = (0.1, 1.0)  # how long a pause or a cut lasts
+    request_deadline_s: float = 5.0
     rewrite_chance: float = 0.3  # that a BGREWRITEAOF is running when the fault strikes
     double_kill_chance: float = 0.15  # that the server dies again while it starts
     start_deadline_s: float = 60.0
@@ -119,7 +132,9 @@ class Claim:
 class Arena:
     """One run.  `random` is forked for each actor, so that a draw more in one does not shift the others."""
 
-    def __init__(self, server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.server, self.plan, self.note = server, plan, note
         self.report = Report()
         self._random = Random(random.getrandbits(64))
@@ -171,19 +186,24 @@ class Arena:
             fault = random.choice(self.plan.faults)
             self.report.faults[fault] = self.report.faults.get(fault, 0) + 1
             if fault == "pause":
-                await self._pause(random)
+                await self._disturb(random, self.server.pause, self.server.resume)
+            elif fault == "cut":
+                await self._disturb(random, self.server.cut, self.server.heal)
             else:
                 await self._crash(fault, random)
             acknowledged = sum(unit.acknowledged_at is not None for s in self._sessions for unit in s.units)
-            self.note(f"round {turn}/{self.plan.rounds}: {fault}, {acknowledged} private writes acknowledged so far")
+            self.note(
+                f"round {turn}/{self.plan.rounds}: {fault}, {acknowledged} private writes acknowledged so far"
+            )
             if self.report.violations:
                 return
 
-    async def _pause(self, random: Random) -> None:
+    async def _disturb(self, random: Random, begin: Deed, end: Deed) -> None:
+        """Out of reach for a while, and nothing forgotten: clients lose patience or connections, not data."""
         since = self._now()
-        await self.server.pause()
+        await begin()
         await asyncio.sleep(random.uniform(*self.plan.pause_s))
-        await self.server.resume()
+        await end()
         await self._until_ready()
         self._unavailable(since)
 
@@ -215,7 +235,7 @@ class Arena:
     async def _rewrite(self) -> None:
         with suppress(*LOST, ReplyError):  # "already in progress" is no breach
             client = await Client.connected(self.server.connect)
-            await asyncio.wait_for(client.call("BGREWRITEAOF"), REQUEST_DEADLINE_S)
+            await asyncio.wait_for(client.call("BGREWRITEAOF"), self.plan.request_deadline_s)
             client.close()
             self.report.rewrites += 1
 
@@ -229,14 +249,18 @@ class Arena:
         deadline = self._now() + self.plan.start_deadline_s
         while self._now() < deadline:
             with suppress(*LOST, ReplyError):
-                client = await asyncio.wait_for(Client.connected(self.server.connect), REQUEST_DEADLINE_S)
+                client = await asyncio.wait_for(
+                    Client.connected(self.server.connect), self.plan.request_deadline_s
+                )
                 try:
-                    await asyncio.wait_for(client.call("PING"), REQUEST_DEADLINE_S)
+                    await asyncio.wait_for(client.call("PING"), self.plan.request_deadline_s)
                     return
                 finally:
                     client.close()
             await asyncio.sleep(RECONNECT_S)
-        raise Violated(f"the server does not answer PING within {self.plan.start_deadline_s:.0f} s of its start")
+        raise Violated(
+            f"the server does not answer PING within {self.plan.start_deadline_s:.0f} s of its start"
+        )
 
     def _unavailable(self, since: float) -> None:
         self.report.longest_unavailability_s = max(self.report.longest_unavailability_s, self._now() - since)
@@ -249,7 +273,9 @@ class Arena:
             await self._gate.wait()
             turn += 1
             with suppress(*LOST):
-                client = await asyncio.wait_for(Client.connected(self.server.connect), REQUEST_DEADLINE_S)
+                client = await asyncio.wait_for(
+                    Client.connected(self.server.connect), self.plan.request_deadline_s
+                )
                 self._connected += 1
                 try:
                     if number < self.plan.private_writers:
@@ -267,7 +293,7 @@ class Arena:
         session = Session(prefix=b"private:%d:%d:" % (number, turn), database=random.randrange(3))
         self._sessions.append(session)
         model, serial = Model(), 0
-        async with asyncio.timeout(REQUEST_DEADLINE_S):
+        async with asyncio.timeout(self.plan.request_deadline_s):
             await client.call("SELECT", session.database)
         while self._gate.is_set():
             batch = []
@@ -280,7 +306,7 @@ class Arena:
             session.units += batch
             client.send(on_the_wire(batch))
             for unit in batch:
-                async with asyncio.timeout(REQUEST_DEADLINE_S):
+                async with asyncio.timeout(self.plan.request_deadline_s):
                     reply = await self._unit_reply(client, unit)
                 if reply == unit.expected:
                     unit.acknowledged_at = self._now()
@@ -306,7 +332,7 @@ class Arena:
             serial += 1
             unique = b"%d-%d-%d" % (number, turn, serial)
             errand = random.choice((self._count, self._push, self._queue, self._take))
-            async with asyncio.timeout(REQUEST_DEADLINE_S):
+            async with asyncio.timeout(self.plan.request_deadline_s):
                 try:
                     await errand(client, Claim(unique, number), done)
                 except ReplyError as error:
@@ -322,7 +348,12 @@ class Arena:
 
     async def _push(self, client: Client, claim: Claim, done: bytes) -> None:
         self._pushed.append(claim)
-        commands = [("MULTI",), ("SADD", "shared:set", claim.value), ("RPUSH", "shared:list", claim.value), ("EXEC",)]
+        commands = [
+            ("MULTI",),
+            ("SADD", "shared:set", claim.value),
+            ("RPUSH", "shared:list", claim.value),
+            ("EXEC",),
+        ]
         replies = await client.pipeline(map(as_bytes, commands))
         if isinstance(replies[-1], ReplyError):
             raise replies[-1]
@@ -366,7 +397,10 @@ class Arena:
                 self._violation(f"{session.prefix!r} read {read} after it had read {session.seen}")
             return
         units = [unit for unit in session.units if not unit.refused]
-        floor = max((place for place, unit in enumerate(units, 1) if self._must_stand(unit.acknowledged_at)), default=0)
+        floor = max(
+            (place for place, unit in enumerate(units, 1) if self._must_stand(unit.acknowledged_at)),
+            default=0,
+        )
         acknowledged = sum(unit.acknowledged_at is not None for unit in units)
         cuts = matching_cuts(units, session.prefix, read, floor)
         if not cuts:
@@ -382,7 +416,11 @@ class Arena:
 
     async def _check_shared(self, client: Client) -> None:
         done_lists = cast(list[bytes], await client.call("KEYS", "shared:done:*"))
-        lists = [b"shared:list", b"shared:queue", *sorted({done for _, done in self._taken} | set(done_lists))]
+        lists = [
+            b"shared:list",
+            b"shared:queue",
+            *sorted({done for _, done in self._taken} | set(done_lists)),
+        ]
         wholes = [(b"SMEMBERS", b"shared:set"), (b"GET", b"shared:counter")]
         ranges = [(b"LRANGE", key, b"0", b"-1") for key in lists]
         replies = await client.pipeline([(b"MULTI",), *wholes, *ranges, (b"EXEC",)])
@@ -400,7 +438,9 @@ class Arena:
         value = int(cast(bytes | None, counter) or b"0")
         floor = max((count for count, at in self._counted if self._must_stand(at)), default=0)
         if not floor <= value <= len(self._counts):
-            self._violation(f"shared:counter is {value}; {floor} was acknowledged, {len(self._counts)} were sent")
+            self._violation(
+                f"shared:counter is {value}; {floor} was acknowledged, {len(self._counts)} were sent"
+            )
         answers = [count for count, _ in self._counted]
         if not self._power_failures and len(answers) != len(set(answers)):
             self._violation("INCR gave the same number twice")
@@ -435,7 +475,9 @@ class Arena:
     def _must_stand(self, acknowledged_at: float | None) -> bool:
         if acknowledged_at is None:
             return False
-        return not any(at - self.window_s < acknowledged_at <= at for at in self._power_failures if self.window_s)
+        return not any(
+            at - self.window_s < acknowledged_at <= at for at in self._power_failures if self.window_s
+        )
 
     def _violation(self, text: str) -> None:
         self.report.violations.append(text)
@@ -480,6 +522,8 @@ def shown(values: list[bytes], limit: int = 5) -> str:
     return f"{text} and {len(values) - limit} more" if len(values) > limit else text
 
 
-async def run(server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None) -> Report:
+async def run(
+    server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None
+) -> Report:
     """Run the scenario on the running loop's time.  The report says whether the server kept its promises."""
     return await Arena(server, plan, random, note).run()

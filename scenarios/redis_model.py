@@ -130,10 +130,7 @@ class Model:
             sorted(cast(set[bytes], value(prefix + b"set", set()))),
             [part for item in sorted(fields.items()) for part in item],
             [part for member, score in ranked for part in (member, b"%d" % score)],
-            *[
-                self.deadlines.get(prefix + kind, -1) if prefix + kind in self.keys else -2
-                for kind in KINDS
-            ],
+            *[self.deadlines.get(prefix + kind, -1) if prefix + kind in self.keys else -2 for kind in KINDS],
         ]
 
 

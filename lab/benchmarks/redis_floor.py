@@ -217,7 +217,10 @@ class Store:
         held = self.values.get(request[1], ())
         first, last = (int(index) + (len(held) if int(index) < 0 else 0) for index in request[2:4])
         chosen = list(islice(held, max(0, first), max(0, last + 1)))
-        return b"*%d\r\n%b" % (len(chosen), b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in chosen]))
+        return b"*%d\r\n%b" % (
+            len(chosen),
+            b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in chosen]),
+        )
 
     def sadd(self, request: Row) -> bytes:
         held = self._held(request[1], set_of_members)
@@ -296,7 +299,9 @@ class Connection(asyncio.Protocol):
 async def serve(port: int) -> None:
     """Listen on the loopback until the process is told to end."""
     store = Store()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(store), "127.0.0.1", port, backlog=512)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(store), "127.0.0.1", port, backlog=512
+    )
     await server.serve_forever()
 
 

@@ -31,7 +31,9 @@ def aim(depth: int, test: str) -> tuple[str, float]:
 
 def lines(results: Results) -> list[str]:
     """The whole report."""
-    out = [f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"]
+    out = [
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    ]
     out += [f"{name} did not take part: {reason}" for name, reason in results.absent.items()]
     for persistence in ("off", "everysec"):
         for depth in (1, 16):
@@ -50,7 +52,14 @@ def rates(results: Results, persistence: str, depth: int) -> list[str]:
         "",
         f"-P {depth}, persistence {persistence}: thousand requests a second, median of {results.rounds} rounds; "
         "server CPU in µs a request",
-        "".join([f"{'':12}", *[f"{name:>13}" for name in names], f"{'of real':>9}{'of floor':>9}", "  aim".ljust(24)])
+        "".join(
+            [
+                f"{'':12}",
+                *[f"{name:>13}" for name in names],
+                f"{'of real':>9}{'of floor':>9}",
+                "  aim".ljust(24),
+            ]
+        )
         + "CPU "
         + " ".join(f"{name:>12}" for name in names),
     ]
@@ -68,9 +77,13 @@ def rate_line(test: str, depth: int, names: list[str], measured: dict[str, Figur
 
     against, wanted = aim(depth, test)
     reached = ratio(against)
-    verdict = "" if reached is None else f"  {wanted} of {against} " + ("ok" if reached >= wanted else "SHORT")
+    verdict = (
+        "" if reached is None else f"  {wanted} of {against} " + ("ok" if reached >= wanted else "SHORT")
+    )
     cells = [f"{measured[name].rate / 1000:13.1f}" if name in measured else f"{'-':>13}" for name in names]
-    ratios = [f"{r:9.2f}" if (r := ratio(other)) is not None else f"{'-':>9}" for other in (REAL.name, FLOOR.name)]
+    ratios = [
+        f"{r:9.2f}" if (r := ratio(other)) is not None else f"{'-':>9}" for other in (REAL.name, FLOOR.name)
+    ]
     cpu = [f"{measured[name].cpu:12.2f}" if name in measured else f"{'-':>12}" for name in names]
     return "".join([f"{test:12}", *cells, *ratios, verdict.ljust(24)]) + "    " + " ".join(cpu)
 
@@ -78,7 +91,10 @@ def rate_line(test: str, depth: int, names: list[str], measured: dict[str, Figur
 def loads(results: Results) -> list[str]:
     if not results.loads:
         return []
-    out = ["", f"redis-cli --pipe, {results.keys_loaded:,} SETs into an empty server, maxmemory-policy allkeys-lru"]
+    out = [
+        "",
+        f"redis-cli --pipe, {results.keys_loaded:,} SETs into an empty server, maxmemory-policy allkeys-lru",
+    ]
     for name, load in results.loads.items():
         rate, private = statistics.median(load.rates), statistics.median(load.private_mb)
         line = (

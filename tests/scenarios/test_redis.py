@@ -103,7 +103,8 @@ def arena(**plan):
 def appended(*acknowledged_at):
     """A session that appended 1, 2, 3, ... to its string, each acknowledged at the given time or not at all."""
     units = [
-        Unit(((b"APPEND", b"p:string", b"%d" % number),), [number], at) for number, at in enumerate(acknowledged_at, 1)
+        Unit(((b"APPEND", b"p:string", b"%d" % number),), [number], at)
+        for number, at in enumerate(acknowledged_at, 1)
     ]
     return Session(b"p:", 0, units)
 
@@ -112,7 +113,9 @@ def reading(string):
     return [string, None, [], [], [], [], *([-1 if string else -2] + [-2] * 5)]
 
 
-@pytest.mark.parametrize("string, broken", [(b"1", 1), (b"12", 0), (b"123", 0), (b"13", 1), (b"1234", 1), (None, 1)])
+@pytest.mark.parametrize(
+    "string, broken", [(b"1", 1), (b"12", 0), (b"123", 0), (b"13", 1), (b"1234", 1), (None, 1)]
+)
 async def test_between_acknowledged_and_sent_any_cut_will_do_and_no_other(string, broken):
     judge = arena()
     judge._check_session(appended(1.0, 2.0, None), reading(string), nothing_in_flight=True)
