@@ -1,0 +1,12 @@
+"""The commands: a chapter per data type, and one per other theme.  Importing this package fills the table."""
+
+import importlib
+
+CHAPTERS = (
+    "strings",
+    "keys",
+    "connection",
+)
+
+for _chapter in CHAPTERS:
+    importlib.import_module(f"miniredis.commands.{_chapter}")

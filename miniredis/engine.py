@@ -1,0 +1,206 @@
+"""The engine: what all clients of one server share, and the road that every command takes.
+
+No socket, file, thread or clock is opened here.  Whatever is needed of them is handed in: settings, a `Clock`, a
+`Random`, a way to set a timer; whatever must happen outside is left in a place where the shell (`server.py`) looks after
+each turn:
+
+    pending     commands to be written to the append-only file, and later to replicas      → taken by `propagate_to`
+    to_flush    sessions that have something to say though they were not asked (pub/sub, a served BLPOP)
+
+The road of a command, `call`, is the same for a client, EXEC, a script, and the loading of an append-only file: run the
+handler, see whether it changed anything, note what has to be written down.  What surrounds it (may this client do that
+now?) belongs to the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+from miniredis.blocking import Waiting
+from miniredis.command import Command, Flag
+from miniredis.database import Database
+from miniredis.errors import RedisError
+from miniredis.eviction import Eviction
+from miniredis.expiry import ExpiryCycle
+from miniredis.notifications import EVENT_CLASSES, Notifications
+from miniredis.pubsub import PubSub
+from miniredis.slowlog import Slowlog
+from miniredis.stats import Stats
+from miniredis.wire.replies import Status
+from miniredis.wire.requests import Request
+from serving.clock import Clock
+
+if TYPE_CHECKING:
+    from miniredis.session import Session
+
+Unit = list[tuple[int, Request]]
+"""Commands that take effect together, each with its database: they are written down between MULTI and EXEC."""
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Engine:
+    """Everything a Redis server knows between two requests."""
+
+    def __init__(
+        self,
+        settings: Any,
+        clock: Clock,
+        random: Random,
+        call_later: Callable[[float, Callable[[], None]], Timer],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.random = random
+        self.call_later = call_later  # seconds, callback
+        self.bucket_seed = random.getrandbits(63)
+        self.run_id = f"{random.getrandbits(160):040x}"
+        self.replication_id = f"{random.getrandbits(160):040x}"
+
+        self.now_ms = clock.now_ms()  # stands still while a command runs
+        self.refreshed_us = clock.monotonic_us()
+        self.started_ms = self.now_ms
+
+        self.databases = [Database(self, index) for index in range(settings.databases)]
+        self.sessions: dict[int, Session] = {}
+        self.next_session_id = 1
+        self.stats = Stats()
+        self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+
+        self.dirty = 0  # changes since the last snapshot
+        self.pending: Unit = []
+        self.replaced = False  # the running command said itself what is to be written down
+        self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
+        self.running: Command | None = None  # the command in whose name things happen
+
+        self.ready: list[tuple[Database, bytes]] = []  # keys that appeared while somebody waits for them
+        self.waiting = Waiting(self)
+        self.to_flush: list[Session] = []
+        self.pubsub = PubSub(self)
+        self.notifications = Notifications(self)
+        self.slowlog = Slowlog(self)
+        self.monitors: dict[Session, None] = {}  # while there are any, "monitor" stands in guards
+
+        self.loading = False
+        self.expiring_paused = False  # DEBUG SET-DISABLE-DENY, CLIENT PAUSE: an expired key is unseen, not removed
+        self.guards: set[str] = set()  # why every command has to go the careful way
+        self.write_error: str | None = None  # why writes are refused: the text of the MISCONF error
+        self.touching = True
+        self.weighing = False
+        self.notifying = False
+        self.eviction = Eviction(self)
+        self.expiry = ExpiryCycle(self)
+        self.first_stamp = self.eviction.first_stamp()
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def refresh_time(self) -> None:
+        """Let the time stand where it is now; called before commands, at most a millisecond apart."""
+        self.refreshed_us = self.clock.monotonic_us()
+        self.now_ms = self.clock.now_ms()
+        self.first_stamp = self.eviction.first_stamp()
+
+    def stamp(self, old: int) -> int:
+        """What `Database.touched` keeps of a key used now, whose last stamp was `old`."""
+        return self.eviction.stamp(old)
+
+    # -- the road of a command ------------------------------------------------------------------------------------
+
+    def call(self, session: Session, command: Command, request: Request) -> Any:
+        """Run one command and note what it changed; returns the reply's value, an error as a RedisError value.
+
+        `session` may do this: that was asked before.  The caller ends the unit with `end_unit`.
+        """
+        outer, self.running = self.running, command
+        dirty = self.dirty
+        database = session.database
+        self.replaced = False
+        try:
+            if command.takes_session:
+                reply = command.handler(session, *request[1:])  # type: ignore[misc]
+            else:
+                skip = 2 if command.parent is not None else 1
+                reply = command.handler(database, *request[skip:])  # type: ignore[misc]
+        except RedisError as error:
+            reply = error
+        if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
+            self.propagate(database.index, request)
+        self.replaced = False
+        self.running = outer
+        return reply
+
+    def propagate(self, database: int, request: Request) -> None:
+        """Write `request` down as an effect of what is running, beside or before the command itself."""
+        if self.propagate_to is not None and not self.loading:
+            self.pending.append((database, request))
+
+    def propagate_instead(self, database: int, *requests: Request) -> None:
+        """Write `requests` down in place of the running command: what it did, with time and chance taken out.
+        None at all means that nothing is to be written."""
+        self.replaced = True
+        for request in requests:
+            self.propagate(database, request)
+
+    def end_unit(self) -> None:
+        """A client's command, with all it led to, is over: hand on what was noted, serve who waited for it."""
+        if self.pending:
+            unit, self.pending = self.pending, []
+            if self.propagate_to is not None:
+                self.propagate_to(unit)
+        if self.ready:
+            self.waiting.serve_ready()
+
+    def check_guards(self, session: Session, command: Command) -> None:
+        """Whether the state of the server lets `session` run `command` now.  Raises what Redis answers if not."""
+        flags = command.flags
+        if "maxmemory" in self.guards:
+            self.eviction.make_room(session, command)
+        if self.write_error is not None and flags & (Flag.WRITE | Flag.MAY_REPLICATE) and not self.loading:
+            raise RedisError(self.write_error)
+        if self.loading and not flags & Flag.LOADING:
+            raise RedisError("LOADING Redis is loading the dataset in memory")
+
+    def feed_monitors(self, session: Session, request: Request) -> None:
+        """Show `request` to everyone who said MONITOR."""
+        line = monitor_line(self.clock.now_ms(), session, request)
+        for monitor in self.monitors:
+            monitor.push(Status(line))
+
+    # -- keyspace ---------------------------------------------------------------------------------------------------
+
+    def notify(self, event: str, key: bytes, database: int) -> None:
+        """A keyspace notification, to those who subscribed, if its class is switched on."""
+        self.notifications.publish(EVENT_CLASSES.get(event, "g"), event, key, database)
+
+    def weigh(self, database: Database, key: bytes) -> None:
+        """`key` was changed: take its new size into the account that `maxmemory` bounds."""
+        self.eviction.weigh(database, key)
+
+
+def monitor_line(now_ms: int, session: Session, request: Request) -> str:
+    """`1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`"""
+    words = " ".join(quoted(word) for word in request)
+    source = "lua" if session.in_script else session.address
+    return f"{now_ms // 1000}.{now_ms % 1000 * 1000:06d} [{session.database.index} {source}] {words}"
+
+
+def quoted(word: bytes) -> str:
+    """`word` in double quotes, what does not print as an escape.  Source: `sds.c`, sdscatrepr."""
+    return '"' + "".join(ESCAPED[byte] for byte in word) + '"'
+
+
+ESCAPED = [chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in range(256)]
+for _char, _escape in {
+    "\\": "\\\\",
+    '"': '\\"',
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\a": "\\a",
+    "\b": "\\b",
+}.items():
+    ESCAPED[ord(_char)] = _escape
