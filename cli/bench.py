@@ -17,9 +17,7 @@ def bench() -> None:
     "--quick", is_flag=True, help="A fifth of the requests: a minute or two instead of ten, and wider errors."
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="How often each server has its turn (3).")
-@click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Keep every figure here."
-)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Keep every figure here.")
 def redis(quick: bool, rounds: int | None, json_file: Path | None) -> None:
     """redis-server, fakeredis, ours and a bare floor: rates, server CPU, bulk load and memory."""
     from lab.benchmarks import redis as benchmark

@@ -23,9 +23,7 @@ def list_drills() -> None:
 
 @chaos.command()
 @click.argument("drill", type=click.Choice(sorted(lab_chaos.DRILLS)), metavar="DRILL")
-@click.option(
-    "--rounds", type=click.IntRange(min=1), help="How many faults; the drill's own number when not given."
-)
+@click.option("--rounds", type=click.IntRange(min=1), help="How many faults; the drill's own number when not given.")
 @click.option("--seed", default=1, show_default=True, help="Fixes what is written and when we strike.")
 @click.option("--real", is_flag=True, help="Against Debian's redis-server: shows that the checker is fair.")
 def run(drill: str, rounds: int | None, seed: int, real: bool) -> None:

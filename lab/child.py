@@ -39,9 +39,7 @@ class ChildError(Exception):
 class Child:
     """One program and its log.  The same object can be started again after it ended."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name, self.command, self.log = name, list(command), log
         self._env = {**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1", **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,7 +122,7 @@ class Child:
         """The same for callers on an event loop."""
         self.terminate()
         deadline = time.monotonic() + deadline_s
-        while self.running and time.monotonic() < deadline:
+        while self.running and time.monotonic() < deadline:  # noqa: ASYNC110  a process sets no event
             await asyncio.sleep(POLL_S)
         if self.running:
             self.kill()
@@ -139,15 +137,13 @@ class Child:
     async def until_ready(self, answers: Callable[[], bool], deadline_s: float = 20.0) -> None:
         """The same for callers on an event loop; `answers` runs on a thread, as it may block for a moment."""
         deadline = time.monotonic() + deadline_s
-        while not await asyncio.to_thread(self._ready, answers, deadline):
+        while not await asyncio.to_thread(self._ready, answers, deadline):  # noqa: ASYNC110  nor does a port
             await asyncio.sleep(POLL_S)
 
     def _ready(self, answers: Callable[[], bool], deadline: float) -> bool:
         answered = answers()
         if not self.running:  # asked after the answer: it may have come from another program on that port
-            raise ChildError(
-                f"{self.name} ended with exit code {self.exit_code}\n{self.last_lines()}".rstrip()
-            )
+            raise ChildError(f"{self.name} ended with exit code {self.exit_code}\n{self.last_lines()}".rstrip())
         if not answered and time.monotonic() > deadline:
             raise ChildError(f"{self.name} runs but does not answer\n{self.last_lines()}".rstrip())
         return answered

@@ -42,9 +42,7 @@ def hold(data: Path) -> int:
     except OSError:
         pid = os.read(lock, 32).decode().strip()
         os.close(lock)
-        raise AlreadyRunning(
-            f"`mini up` runs already in {data} (pid {pid}); `mini ps` shows its servers"
-        ) from None
+        raise AlreadyRunning(f"`mini up` runs already in {data} (pid {pid}); `mini ps` shows its servers") from None
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -159,7 +159,5 @@ def fakeredis_server() -> Iterator[Peer]:
 @contextmanager
 def floor_server() -> Iterator[Peer]:
     """The barest correct server."""
-    with running(
-        "floor", lambda port, _: [sys.executable, "-m", "lab.benchmarks.redis_floor", str(port)]
-    ) as peer:
+    with running("floor", lambda port, _: [sys.executable, "-m", "lab.benchmarks.redis_floor", str(port)]) as peer:
         yield peer

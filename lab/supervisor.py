@@ -78,9 +78,7 @@ class Supervisor:
         try:
             healthy = await self._start_all()
             if healthy and not self._ending.is_set():
-                self.say(
-                    "\n".join(["", *table([m.row() for m in self.members.values()]), "", self._farewell()])
-                )
+                self.say("\n".join(["", *table([m.row() for m in self.members.values()]), "", self._farewell()]))
                 await self._watch()
             return 0 if healthy else 1
         finally:
@@ -145,9 +143,7 @@ class Supervisor:
     async def _until_ready(self, member: Member) -> None:
         """Until it answers; a Ctrl-C meanwhile ends the waiting, and `_stop_all` the child."""
         server, child = member.server, member.child
-        ready = asyncio.create_task(
-            child.until_ready(lambda: server.answers(member.port), server.start_deadline_s)
-        )
+        ready = asyncio.create_task(child.until_ready(lambda: server.answers(member.port), server.start_deadline_s))
         ending = asyncio.create_task(self._ending.wait())
         await asyncio.wait({ready, ending}, return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
@@ -252,7 +248,4 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head = {"name": "server", "state": "state", "address": "address", "pid": "pid", "connect": "connect with"}
     cells = [[str(row[key] if row[key] is not None else "-") for key in head] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]

@@ -1,7 +1,7 @@
 """Redis under fire: clients that write, a nemesis that kills, a checker that reads everything afterwards.
 
     Arena ──┬─ private writers   each owns its keys, so every reply can be foretold, and after a crash one cut through
-            │                    its commands must explain all its keys (redis_model.py)
+            │                    its commands must explain all its keys (redis_checker.py)
             ├─ sharing writers   one counter, one set, one list, one job queue for all: nothing acknowledged may be
             │                    missing, nothing may appear twice or out of nowhere, no job may be in two places
             └─ nemesis           kill -9, power failure, pause, cut; a start; a check; and again
@@ -25,13 +25,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol, cast
 
-from scenarios.redis_model import Model, draw, in_order, reads
+from scenarios.redis_checker import DATABASES, Claim, History, Session, Unit
+from scenarios.redis_model import Model, draw
 from scenarios.resp import Client, Command, Reply, ReplyError, Streams, as_bytes
 
-WINDOW_S = {
-    "always": 0.0,
-    "everysec": 2.0,
-}  # Redis lets a slow fsync delay the next write by up to two seconds
+# Seconds of acknowledged writes that a power failure may take; everysec waits up to two for a slow fsync to end.
+WINDOW_S = {"always": 0.0, "everysec": 2.0}
+CHECK_DEADLINE_S = 60.0
 RECONNECT_S = 0.02
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteReadError is an EOFError
 
@@ -100,35 +100,6 @@ class Violated(AssertionError):
     """A promise was broken; the text names each."""
 
 
-@dataclass
-class Unit:
-    """One command, or the commands of one MULTI/EXEC: what stands or falls together."""
-
-    commands: tuple[Command, ...]
-    expected: list[Reply]
-    acknowledged_at: float | None = None
-    refused: bool = False
-
-
-@dataclass
-class Session:
-    """All that one client did on one connection, in keys of its own."""
-
-    prefix: bytes
-    database: int
-    units: list[Unit] = field(default_factory=list)
-    seen: list[Reply] | None = None  # what the last check read, when nothing may change any more
-
-
-@dataclass
-class Claim:
-    """A value given to a shared key: by whom, in which turn, and when the server said yes."""
-
-    value: bytes
-    writer: int
-    acknowledged_at: float | None = None
-
-
 class Arena:
     """One run.  `random` is forked for each actor, so that a draw more in one does not shift the others."""
 
@@ -143,13 +114,8 @@ class Arena:
         self._nobody = asyncio.Event()
         self._connected = 0
         self._stopped = False
-        self._power_failures: list[float] = []
-        self._sessions: list[Session] = []
-        self._pushed: list[Claim] = []  # into shared:list and shared:set, in one transaction
-        self._jobs: list[Claim] = []
-        self._taken: list[tuple[Claim, bytes]] = []  # a job and the list it was moved to
-        self._counts: list[Claim] = []
-        self._counted: list[tuple[int, float]] = []  # values INCR answered, and when
+        pin = not WINDOW_S[plan.appendfsync] or "power_failure" not in plan.faults
+        self.history = History(WINDOW_S[plan.appendfsync], pin)
 
     async def run(self) -> Report:
         """The whole scenario, against a server that has been started; leaves it running."""
@@ -161,7 +127,7 @@ class Arena:
         ]
         try:
             await self._nemesis(Random(self._random.getrandbits(64)))
-            if not self.report.violations:
+            if not self.history.violations:
                 await asyncio.sleep(self.plan.load_s[0])
                 await self._everybody_out()
                 await self._check(nothing_in_flight=False)
@@ -172,9 +138,9 @@ class Arena:
             for writer in writers:
                 writer.cancel()
             outcomes = await asyncio.gather(*writers, return_exceptions=True)
-        self.report.violations += [
-            f"a writer failed: {outcome!r}" for outcome in outcomes if isinstance(outcome, Exception)
-        ]
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                self._violation(f"a writer failed: {outcome!r}")
         self._tally()
         return self.report
 
@@ -191,11 +157,9 @@ class Arena:
                 await self._disturb(random, self.server.cut, self.server.heal)
             else:
                 await self._crash(fault, random)
-            acknowledged = sum(unit.acknowledged_at is not None for s in self._sessions for unit in s.units)
-            self.note(
-                f"round {turn}/{self.plan.rounds}: {fault}, {acknowledged} private writes acknowledged so far"
-            )
-            if self.report.violations:
+            acknowledged = sum(unit.acknowledged_at is not None for s in self.history.sessions for unit in s.units)
+            self.note(f"round {turn}/{self.plan.rounds}: {fault}, {acknowledged} private writes acknowledged so far")
+            if self.history.violations:
                 return
 
     async def _disturb(self, random: Random, begin: Deed, end: Deed) -> None:
@@ -211,9 +175,8 @@ class Arena:
         if random.random() < self.plan.rewrite_chance:
             await self._rewrite()
             await asyncio.sleep(random.uniform(0, 0.05))
-        await self._strike(fault)
         since = self._now()
-        await self._everybody_out()
+        await self._strike(fault)
         await self.server.start()
         if random.random() < self.plan.double_kill_chance:
             await asyncio.sleep(random.uniform(0, 0.3))
@@ -226,11 +189,14 @@ class Arena:
         self._gate.set()
 
     async def _strike(self, fault: str) -> None:
+        struck = self._now()
         if fault == "power_failure":
             await self.server.power_failure()
-            self._power_failures.append(self._now())
         else:
             await self.server.kill()
+        await self._everybody_out()
+        if fault == "power_failure":
+            self.history.power_failures.append((struck, self._now()))  # replies may have been on their way
 
     async def _rewrite(self) -> None:
         with suppress(*LOST, ReplyError):  # "already in progress" is no breach
@@ -249,18 +215,27 @@ class Arena:
         deadline = self._now() + self.plan.start_deadline_s
         while self._now() < deadline:
             with suppress(*LOST, ReplyError):
-                client = await asyncio.wait_for(
-                    Client.connected(self.server.connect), self.plan.request_deadline_s
-                )
+                client = await asyncio.wait_for(Client.connected(self.server.connect), self.plan.request_deadline_s)
                 try:
                     await asyncio.wait_for(client.call("PING"), self.plan.request_deadline_s)
                     return
                 finally:
                     client.close()
             await asyncio.sleep(RECONNECT_S)
-        raise Violated(
-            f"the server does not answer PING within {self.plan.start_deadline_s:.0f} s of its start"
-        )
+        raise Violated(f"the server does not answer PING within {self.plan.start_deadline_s:.0f} s of its start")
+
+    async def _check(self, nothing_in_flight: bool) -> None:
+        self.report.checks += 1
+        try:
+            async with asyncio.timeout(CHECK_DEADLINE_S):
+                client = await Client.connected(self.server.connect)
+                await self.history.check(client, nothing_in_flight)
+                client.close()
+        except LOST as error:
+            self._violation(f"the server went away while everything was read: {error!r}")
+
+    def _violation(self, text: str) -> None:
+        self.history.violations.append(text)
 
     def _unavailable(self, since: float) -> None:
         self.report.longest_unavailability_s = max(self.report.longest_unavailability_s, self._now() - since)
@@ -273,9 +248,7 @@ class Arena:
             await self._gate.wait()
             turn += 1
             with suppress(*LOST):
-                client = await asyncio.wait_for(
-                    Client.connected(self.server.connect), self.plan.request_deadline_s
-                )
+                client = await asyncio.wait_for(Client.connected(self.server.connect), self.plan.request_deadline_s)
                 self._connected += 1
                 try:
                     if number < self.plan.private_writers:
@@ -290,8 +263,8 @@ class Arena:
             await asyncio.sleep(RECONNECT_S)
 
     async def _private_session(self, client: Client, number: int, turn: int, random: Random) -> None:
-        session = Session(prefix=b"private:%d:%d:" % (number, turn), database=random.randrange(3))
-        self._sessions.append(session)
+        session = Session(prefix=b"private:%d:%d:" % (number, turn), database=random.randrange(DATABASES))
+        self.history.sessions.append(session)
         model, serial = Model(), 0
         async with asyncio.timeout(self.plan.request_deadline_s):
             await client.call("SELECT", session.database)
@@ -341,13 +314,13 @@ class Arena:
                     self.report.refused += 1
 
     async def _count(self, client: Client, claim: Claim, done: bytes) -> None:
-        self._counts.append(claim)
+        self.history.counts.append(claim)
         value = cast(int, await client.call("INCR", "shared:counter"))
         claim.acknowledged_at = self._now()
-        self._counted.append((value, claim.acknowledged_at))
+        self.history.counted.append((value, claim.acknowledged_at))
 
     async def _push(self, client: Client, claim: Claim, done: bytes) -> None:
-        self._pushed.append(claim)
+        self.history.pushed.append(claim)
         commands = [
             ("MULTI",),
             ("SADD", "shared:set", claim.value),
@@ -360,147 +333,24 @@ class Arena:
         claim.acknowledged_at = self._now()
 
     async def _queue(self, client: Client, claim: Claim, done: bytes) -> None:
-        self._jobs.append(claim)
+        self.history.jobs.append(claim)
         await client.call("RPUSH", "shared:queue", claim.value)
         claim.acknowledged_at = self._now()
 
     async def _take(self, client: Client, claim: Claim, done: bytes) -> None:
         job = await client.call("BLMOVE", "shared:queue", done, "LEFT", "RIGHT", "0.05")
         if job is not None:
-            self._taken.append((Claim(cast(bytes, job), claim.writer, self._now()), done))
-
-    # The checker
-
-    async def _check(self, nothing_in_flight: bool) -> None:
-        """Read everything and compare.  After a crash nothing can still be under way in the server's sockets."""
-        self.report.checks += 1
-        self.report.lost = 0
-        client = await Client.connected(self.server.connect)
-        try:
-            for database in range(3):
-                await client.call("SELECT", database)
-                for session in self._sessions:
-                    if session.database == database:
-                        self._check_session(session, await self._read(client, session), nothing_in_flight)
-            await client.call("SELECT", 0)
-            await self._check_shared(client)
-        finally:
-            client.close()
-
-    async def _read(self, client: Client, session: Session) -> list[Reply]:
-        replies = await client.pipeline([(b"MULTI",), *reads(session.prefix), (b"EXEC",)])
-        return in_order(cast(list[Reply], replies[-1]))
-
-    def _check_session(self, session: Session, read: list[Reply], nothing_in_flight: bool) -> None:
-        if session.seen is not None:
-            if read != session.seen:
-                self._violation(f"{session.prefix!r} read {read} after it had read {session.seen}")
-            return
-        units = [unit for unit in session.units if not unit.refused]
-        floor = max(
-            (place for place, unit in enumerate(units, 1) if self._must_stand(unit.acknowledged_at)),
-            default=0,
-        )
-        acknowledged = sum(unit.acknowledged_at is not None for unit in units)
-        cuts = matching_cuts(units, session.prefix, read, floor)
-        if not cuts:
-            earlier = matching_cuts(units, session.prefix, read, 0)
-            self._violation(
-                f"{session.prefix!r}: {len(units)} writes sent, {acknowledged} acknowledged, the first {floor} must stand; "
-                + (f"only the first {earlier[-1]} do" if earlier else f"no number of them explains {read}")
-            )
-            return
-        self.report.lost += max(0, acknowledged - cuts[-1])
-        if nothing_in_flight and (not self.window_s or "power_failure" not in self.plan.faults):
-            session.seen = read
-
-    async def _check_shared(self, client: Client) -> None:
-        done_lists = cast(list[bytes], await client.call("KEYS", "shared:done:*"))
-        lists = [
-            b"shared:list",
-            b"shared:queue",
-            *sorted({done for _, done in self._taken} | set(done_lists)),
-        ]
-        wholes = [(b"SMEMBERS", b"shared:set"), (b"GET", b"shared:counter")]
-        ranges = [(b"LRANGE", key, b"0", b"-1") for key in lists]
-        replies = await client.pipeline([(b"MULTI",), *wholes, *ranges, (b"EXEC",)])
-        members, counter, *ranges_read = cast(list[list[bytes]], replies[-1])
-        held = dict(zip(lists, ranges_read, strict=True))
-        self._check_claims("shared:list", self._pushed, held[b"shared:list"])
-        self._check_claims("shared:set", self._pushed, members)
-        if set(members) != set(held[b"shared:list"]):
-            self._violation("MULTI/EXEC was cut in two: shared:set and shared:list differ")
-        self._check_order(held[b"shared:list"])
-        self._check_claims("the job queue", self._jobs, [job for key in lists[1:] for job in held[key]])
-        for claim, done in self._taken:
-            if self._must_stand(claim.acknowledged_at) and claim.value not in held[done]:
-                self._violation(f"job {claim.value!r} was moved to {done!r} and is not there")
-        value = int(cast(bytes | None, counter) or b"0")
-        floor = max((count for count, at in self._counted if self._must_stand(at)), default=0)
-        if not floor <= value <= len(self._counts):
-            self._violation(
-                f"shared:counter is {value}; {floor} was acknowledged, {len(self._counts)} were sent"
-            )
-        answers = [count for count, _ in self._counted]
-        if not self._power_failures and len(answers) != len(set(answers)):
-            self._violation("INCR gave the same number twice")
-
-    def _check_claims(self, place: str, claims: list[Claim], found: list[bytes]) -> None:
-        present = set(found)
-        missing = [c for c in claims if c.acknowledged_at is not None and c.value not in present]
-        self.report.lost += len(missing)
-        broken = [c.value for c in missing if self._must_stand(c.acknowledged_at)]
-        invented = sorted(present - {c.value for c in claims})
-        if broken:
-            self._violation(f"{place}: {len(broken)} acknowledged values are missing, {shown(broken)}")
-        if invented:
-            self._violation(f"{place}: {len(invented)} values that nobody wrote, {shown(invented)}")
-        if len(found) != len(present):
-            self._violation(f"{place}: {len(found) - len(present)} values stand twice")
-
-    def _check_order(self, found: list[bytes]) -> None:
-        """Each writer awaits its reply before it writes again, so its values stand in the order written."""
-        last: dict[bytes, list[int]] = {}
-        for value in found:
-            writer, *serial = value.split(b"-")
-            serial_numbers = [int(part) for part in serial]
-            if last.get(writer, [0, 0]) >= serial_numbers:
-                self._violation(f"shared:list holds {value!r} after a later value of the same writer")
-            last[writer] = serial_numbers
-
-    @property
-    def window_s(self) -> float:
-        return WINDOW_S[self.plan.appendfsync]
-
-    def _must_stand(self, acknowledged_at: float | None) -> bool:
-        if acknowledged_at is None:
-            return False
-        return not any(
-            at - self.window_s < acknowledged_at <= at for at in self._power_failures if self.window_s
-        )
-
-    def _violation(self, text: str) -> None:
-        self.report.violations.append(text)
+            self.history.taken.append((Claim(cast(bytes, job), claim.writer, self._now()), done))
 
     def _tally(self) -> None:
-        units = [unit for session in self._sessions for unit in session.units]
-        claims = [*self._pushed, *self._jobs, *self._counts]
+        units = [unit for session in self.history.sessions for unit in session.units]
+        claims = [*self.history.pushed, *self.history.jobs, *self.history.counts]
         outcomes = [unit.acknowledged_at for unit in units] + [claim.acknowledged_at for claim in claims]
         refused = sum(unit.refused for unit in units)
         self.report.acknowledged = sum(at is not None for at in outcomes)
         self.report.unknown = len(outcomes) - self.report.acknowledged - refused - self.report.refused
         self.report.refused += refused
-
-
-def matching_cuts(units: list[Unit], prefix: bytes, read: list[Reply], floor: int) -> list[int]:
-    """The numbers, `floor` and up, of units after which the model answers what was read."""
-    model, cuts = Model(), []
-    for place, unit in enumerate([None, *units]):
-        for command in unit.commands if unit else ():
-            model.apply(command)
-        if place >= floor and model.reading(prefix) == read:
-            cuts.append(place)
-    return cuts
+        self.report.lost, self.report.violations = self.history.lost, self.history.violations
 
 
 def on_the_wire(units: Iterable[Unit]) -> list[Command]:
@@ -517,13 +367,6 @@ def is_refusal(reply: list[Reply]) -> bool:
     return len(reply) == 1 and isinstance(reply[0], ReplyError) and reply[0].code in refusals
 
 
-def shown(values: list[bytes], limit: int = 5) -> str:
-    text = ", ".join(repr(value) for value in values[:limit])
-    return f"{text} and {len(values) - limit} more" if len(values) > limit else text
-
-
-async def run(
-    server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None
-) -> Report:
+async def run(server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None) -> Report:
     """Run the scenario on the running loop's time.  The report says whether the server kept its promises."""
     return await Arena(server, plan, random, note).run()

@@ -182,9 +182,7 @@ def measure_rates(
                     if depth == 1 and test.pipelined_only:
                         continue
                     for contestant, peer in fleet:
-                        requests = int(
-                            size.requests * (5 if depth > 1 else 1) * test.share * contestant.share
-                        )
+                        requests = int(size.requests * (5 if depth > 1 else 1) * test.share * contestant.share)
                         rate, cpu_us = measure(peer, test, depth, max(requests, CLIENTS * depth))
                         key = (persistence, depth, test.name, contestant.name)
                         figures = results.figures.setdefault(key, Figures())
@@ -256,9 +254,7 @@ def load_once(load: Load, contestant: Contestant, requests: str, keys: int) -> N
         )
         seconds = time.perf_counter() - since
         if f"errors: 0, replies: {keys}" not in finished.stdout:
-            raise AssertionError(
-                f"redis-cli --pipe into {contestant.name}: {finished.stdout}{finished.stderr}"
-            )
+            raise AssertionError(f"redis-cli --pipe into {contestant.name}: {finished.stdout}{finished.stderr}")
         private_kb, resident_kb = memory_kb(peer)
         load.rates.append(keys / seconds)
         load.private_mb.append(private_kb / 1024)
@@ -270,9 +266,7 @@ def write_sets(path: str, keys: int) -> None:
     with Path(path).open("wb") as file:
         for start in range(0, keys, 10_000):
             numbers = range(start, min(start + 10_000, keys))
-            file.writelines(
-                encode((b"SET", b"key:%012d" % number, b"value:%d" % number)) for number in numbers
-            )
+            file.writelines(encode((b"SET", b"key:%012d" % number, b"value:%d" % number)) for number in numbers)
 
 
 def memory_kb(peer: Peer) -> tuple[int, int]:

@@ -299,9 +299,7 @@ class Connection(asyncio.Protocol):
 async def serve(port: int) -> None:
     """Listen on the loopback until the process is told to end."""
     store = Store()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(store), "127.0.0.1", port, backlog=512
-    )
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(store), "127.0.0.1", port, backlog=512)
     await server.serve_forever()
 
 

@@ -31,9 +31,7 @@ def aim(depth: int, test: str) -> tuple[str, float]:
 
 def lines(results: Results) -> list[str]:
     """The whole report."""
-    out = [
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    ]
+    out = [f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"]
     out += [f"{name} did not take part: {reason}" for name, reason in results.absent.items()]
     for persistence in ("off", "everysec"):
         for depth in (1, 16):
@@ -77,13 +75,9 @@ def rate_line(test: str, depth: int, names: list[str], measured: dict[str, Figur
 
     against, wanted = aim(depth, test)
     reached = ratio(against)
-    verdict = (
-        "" if reached is None else f"  {wanted} of {against} " + ("ok" if reached >= wanted else "SHORT")
-    )
+    verdict = "" if reached is None else f"  {wanted} of {against} " + ("ok" if reached >= wanted else "SHORT")
     cells = [f"{measured[name].rate / 1000:13.1f}" if name in measured else f"{'-':>13}" for name in names]
-    ratios = [
-        f"{r:9.2f}" if (r := ratio(other)) is not None else f"{'-':>9}" for other in (REAL.name, FLOOR.name)
-    ]
+    ratios = [f"{r:9.2f}" if (r := ratio(other)) is not None else f"{'-':>9}" for other in (REAL.name, FLOOR.name)]
     cpu = [f"{measured[name].cpu:12.2f}" if name in measured else f"{'-':>12}" for name in names]
     return "".join([f"{test:12}", *cells, *ratios, verdict.ljust(24)]) + "    " + " ".join(cpu)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 
 import pytest
 from click.testing import CliRunner
@@ -29,7 +30,8 @@ def test_every_word_has_help_of_its_own(word):
 def test_help_imports_nothing_that_does_the_work():
     """So it stays quick however many servers join."""
     program = (
-        "import sys; from click.testing import CliRunner; from cli.main import main; CliRunner().invoke(main, ['--help']);"
+        "import sys; from click.testing import CliRunner; from cli.main import main;"
+        "CliRunner().invoke(main, ['--help']);"
         "print(sorted({name.partition('.')[0] for name in sys.modules}"
         " & {'asyncio', 'lab', 'miniredis', 'serving', 'simulation', 'uvloop', 'aiohttp', 'lupa'}))"
     )
@@ -43,8 +45,6 @@ def test_an_unknown_word_is_named():
 
 
 def test_redis_start_hands_its_words_on_untouched(monkeypatch):
-    import types
-
     seen = []
     server = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 7)
     monkeypatch.setitem(sys.modules, "miniredis.server", server)

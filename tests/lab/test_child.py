@@ -56,14 +56,12 @@ def test_one_that_never_answers_is_given_up_at_the_deadline(tmp_path):
 
 def test_a_program_that_is_not_there_is_one_clear_line(tmp_path):
     child = Child("ghost", [str(tmp_path / "ghost")], tmp_path / "ghost.log")
-    with pytest.raises(ChildError, match="ghost cannot be started: .*No such file"):
+    with pytest.raises(ChildError, match=r"ghost cannot be started: .*No such file"):
         child.start()
 
 
 def test_a_deaf_child_is_killed_after_the_deadline(tmp_path):
-    child = python(
-        tmp_path, "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)"
-    )
+    child = python(tmp_path, "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)")
     child.start()
     until(lambda: child.last_lines() == "deaf")
     assert child.stop(deadline_s=0.05) == -signal.SIGKILL

@@ -18,10 +18,7 @@ def test_each_test_runs_on_the_real_server_and_on_the_floor():
     measured = {(depth, test, name) for _, depth, test, name in results.figures}
     everywhere = {(16, test.name, name) for test in redis.TESTS for name in ("redis-server", "floor")}
     unpipelined = {
-        (1, test.name, name)
-        for test in redis.TESTS
-        if not test.pipelined_only
-        for name in ("redis-server", "floor")
+        (1, test.name, name) for test in redis.TESTS if not test.pipelined_only for name in ("redis-server", "floor")
     }
     assert measured == everywhere | unpipelined
     assert all(figures.rate > 0 for figures in results.figures.values())

@@ -46,7 +46,7 @@ async def lab(data, *servers, ports=None):
 
 async def eventually(condition):
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  what is awaited is another process
             await asyncio.sleep(0.01)
 
 

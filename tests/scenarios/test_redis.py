@@ -10,7 +10,7 @@ from lab import peers
 from lab.chaos import RealServer
 from lab.child import free_port
 from scenarios import redis
-from scenarios.redis import Arena, Claim, Plan, Session, Unit, Violated
+from scenarios.redis import Plan, Violated
 
 PLAN = Plan(rounds=2, private_writers=2, sharing_writers=2, load_s=(0.05, 0.1), double_kill_chance=0.5)
 
@@ -91,59 +91,3 @@ async def test_a_server_that_ended_by_itself_is_a_violation(tmp_path):
     server.start = deadly_start
     report = await outcome(server, Plan(rounds=1, load_s=(0.5, 0.5)))
     assert any("ended by itself" in text for text in report.violations)
-
-
-# The cut, without a server
-
-
-def arena(**plan):
-    return Arena(None, Plan(**plan), Random(1))
-
-
-def appended(*acknowledged_at):
-    """A session that appended 1, 2, 3, ... to its string, each acknowledged at the given time or not at all."""
-    units = [
-        Unit(((b"APPEND", b"p:string", b"%d" % number),), [number], at)
-        for number, at in enumerate(acknowledged_at, 1)
-    ]
-    return Session(b"p:", 0, units)
-
-
-def reading(string):
-    return [string, None, [], [], [], [], *([-1 if string else -2] + [-2] * 5)]
-
-
-@pytest.mark.parametrize(
-    "string, broken", [(b"1", 1), (b"12", 0), (b"123", 0), (b"13", 1), (b"1234", 1), (None, 1)]
-)
-async def test_between_acknowledged_and_sent_any_cut_will_do_and_no_other(string, broken):
-    judge = arena()
-    judge._check_session(appended(1.0, 2.0, None), reading(string), nothing_in_flight=True)
-    assert len(judge.report.violations) == broken
-
-
-@pytest.mark.parametrize("string, lost, broken", [(b"1", 2, 0), (None, 0, 1), (b"123", 0, 0)])
-async def test_a_power_failure_may_take_what_the_window_covers_and_no_more(string, lost, broken):
-    """appendfsync everysec: the two seconds before the failure."""
-    judge = arena(appendfsync="everysec", faults=("power_failure",))
-    judge._power_failures = [4.0]
-    judge._check_session(appended(1.0, 2.5, 3.0), reading(string), nothing_in_flight=True)
-    assert (judge.report.lost, len(judge.report.violations)) == (lost, broken)
-
-
-async def test_a_refused_write_must_not_be_there():
-    judge = arena()
-    session = appended(1.0, None)
-    session.units[1].refused = True
-    judge._check_session(session, reading(b"12"), nothing_in_flight=True)
-    assert len(judge.report.violations) == 1
-
-
-async def test_missing_invented_and_doubled_values_are_told_apart():
-    judge = arena()
-    judge._check_claims("here", [Claim(b"a", 0, 1.0), Claim(b"b", 0, None)], [b"c", b"c"])
-    assert judge.report.violations == [
-        "here: 1 acknowledged values are missing, b'a'",
-        "here: 1 values that nobody wrote, b'c'",
-        "here: 1 values stand twice",
-    ]
