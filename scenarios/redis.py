@@ -32,6 +32,7 @@ from scenarios.resp import Client, Command, Reply, ReplyError, Streams, as_bytes
 # Seconds of acknowledged writes that a power failure may take; everysec waits up to two for a slow fsync to end.
 WINDOW_S = {"always": 0.0, "everysec": 2.0}
 CHECK_DEADLINE_S = 60.0
+CRASHES = ("kill", "power_failure")
 RECONNECT_S = 0.02
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteReadError is an EOFError
 
@@ -69,8 +70,10 @@ class Plan:
     load_s: tuple[float, float] = (0.1, 0.6)
     pause_s: tuple[float, float] = (0.1, 1.0)  # how long a pause or a cut lasts
     request_deadline_s: float = 5.0
+    think_s: float = 0.0  # longest wait between two batches; virtual time would pass too slowly without one
     rewrite_chance: float = 0.3  # that a BGREWRITEAOF is running when the fault strikes
     double_kill_chance: float = 0.15  # that the server dies again while it starts
+    idle_crash_chance: float = 0.1  # that it dies once more before anybody has written again
     start_deadline_s: float = 60.0
 
 
@@ -177,6 +180,15 @@ class Arena:
             await asyncio.sleep(random.uniform(0, 0.05))
         since = self._now()
         await self._strike(fault)
+        await self._come_back(fault, random, since)
+        while random.random() < self.plan.idle_crash_chance and not self.history.violations:
+            since = self._now()
+            fault = random.choice([fault for fault in self.plan.faults if fault in CRASHES])
+            await self._strike(fault)
+            await self._come_back(fault, random, since)
+        self._gate.set()
+
+    async def _come_back(self, fault: str, random: Random, since: float) -> None:
         await self.server.start()
         if random.random() < self.plan.double_kill_chance:
             await asyncio.sleep(random.uniform(0, 0.3))
@@ -186,7 +198,6 @@ class Arena:
         self._unavailable(since)
         self.report.restarts += 1
         await self._check(nothing_in_flight=True)
-        self._gate.set()
 
     async def _strike(self, fault: str) -> None:
         struck = self._now()
@@ -200,10 +211,12 @@ class Arena:
 
     async def _rewrite(self) -> None:
         with suppress(*LOST, ReplyError):  # "already in progress" is no breach
-            client = await Client.connected(self.server.connect)
-            await asyncio.wait_for(client.call("BGREWRITEAOF"), self.plan.request_deadline_s)
-            client.close()
-            self.report.rewrites += 1
+            client = await asyncio.wait_for(Client.connected(self.server.connect), self.plan.request_deadline_s)
+            try:
+                await asyncio.wait_for(client.call("BGREWRITEAOF"), self.plan.request_deadline_s)
+                self.report.rewrites += 1
+            finally:
+                await client.close()
 
     async def _everybody_out(self) -> None:
         self._gate.clear()
@@ -220,7 +233,7 @@ class Arena:
                     await asyncio.wait_for(client.call("PING"), self.plan.request_deadline_s)
                     return
                 finally:
-                    client.close()
+                    await client.close()
             await asyncio.sleep(RECONNECT_S)
         raise Violated(f"the server does not answer PING within {self.plan.start_deadline_s:.0f} s of its start")
 
@@ -229,8 +242,10 @@ class Arena:
         try:
             async with asyncio.timeout(CHECK_DEADLINE_S):
                 client = await Client.connected(self.server.connect)
-                await self.history.check(client, nothing_in_flight)
-                client.close()
+                try:
+                    await self.history.check(client, nothing_in_flight)
+                finally:
+                    await client.close()
         except LOST as error:
             self._violation(f"the server went away while everything was read: {error!r}")
 
@@ -256,7 +271,7 @@ class Arena:
                     else:
                         await self._sharing_session(client, number, turn, random)
                 finally:
-                    client.close()
+                    await client.close()
                     self._connected -= 1
                     if not self._connected:
                         self._nobody.set()
@@ -291,6 +306,7 @@ class Arena:
                     return
             if any(unit.refused for unit in batch):
                 return  # the model has run ahead of the server; a new session starts from nothing
+            await asyncio.sleep(random.uniform(0, self.plan.think_s))
 
     async def _unit_reply(self, client: Client, unit: Unit) -> list[Reply]:
         if len(unit.commands) == 1:
@@ -312,6 +328,7 @@ class Arena:
                     if not is_refusal([error]):
                         raise
                     self.report.refused += 1
+            await asyncio.sleep(random.uniform(0, self.plan.think_s))
 
     async def _count(self, client: Client, claim: Claim, done: bytes) -> None:
         self.history.counts.append(claim)

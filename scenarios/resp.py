@@ -10,6 +10,7 @@ Source: Redis serialization protocol specification, "RESP2".  Next: redis_model.
 """
 
 import asyncio
+from contextlib import suppress
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 Command = tuple[bytes, ...]
@@ -82,8 +83,11 @@ class Client:
             return None if rest == b"-1" else [await self.receive() for _ in range(int(rest))]
         raise ValueError(f"not a RESP2 reply: {line!r}")
 
-    def close(self) -> None:
-        self._writer.close()
+    async def close(self) -> None:
+        """Hang up, whatever is still under way."""
+        self._writer.transport.abort()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
 
 def as_bytes(command: Iterable[bytes | str | int]) -> Command:

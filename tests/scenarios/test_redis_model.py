@@ -20,4 +20,4 @@ async def test_model_and_redis_give_the_same_replies(seed):
         assert replies == [model.apply(command) for command in commands]
         read = redis_model.in_order(await client.pipeline(redis_model.reads(b"p:")))
         assert read == model.reading(b"p:")
-        client.close()
+        await client.close()
