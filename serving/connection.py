@@ -86,6 +86,7 @@ class Link(asyncio.BaseProtocol):
         self._stopped = False  # the transport's reading
         self._ahead = 0
         self._congested = False
+        self._plain = True  # a write is the transport's and nothing else: not congested, nothing gathered, not over
         self._queued: list[bytes | bytearray | memoryview] = []
         self._soft_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
@@ -115,7 +116,7 @@ class Link(asyncio.BaseProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)
         if not self.connections.admit(self):
-            self.closing = self.held = True
+            self._begin_end()
             transport.write(self.connections.refusal)
             transport.close()
             return
@@ -127,11 +128,10 @@ class Link(asyncio.BaseProtocol):
         if not self._open:
             return
         self._open = False
-        self.closing = self.held = True
+        self._begin_end()
         for timer in (self._soft_timer, self._close_timer):
             if timer is not None:
                 timer.cancel()
-        self._queued.clear()
         self.connections.forget(self)
         self.lost(self._why if self._why is not None else error)
 
@@ -142,7 +142,7 @@ class Link(asyncio.BaseProtocol):
         self.flush()
         if self.closing:  # what was flushed passed a limit
             return
-        self.closing = self.held = True
+        self._begin_end()
         self._why = why
         if self.transport.get_write_buffer_size():
             self._close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
@@ -152,9 +152,13 @@ class Link(asyncio.BaseProtocol):
         """The connection ends now; what is written and has not left is lost."""
         if self._why is None:
             self._why = why
-        self.closing = self.held = True
-        self._queued.clear()
+        self._begin_end()
         self.transport.abort()
+
+    def _begin_end(self) -> None:
+        self.closing = self.held = True
+        self._plain = False
+        self._queued.clear()
 
     # -- reading: hold and resume ------------------------------------------------------------------
 
@@ -205,28 +209,31 @@ class Link(asyncio.BaseProtocol):
     # -- writing -----------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Now, in one go.  A caller that has several pieces joins them first."""
-        if self._queued:
+        """Now, in one go.  A caller that has several pieces joins them first.  After the end it does nothing."""
+        if self._plain:
+            self.transport.write(data)
+        elif self._queued:
             self._queued.append(data)
             self.flush()
-        else:
+        elif not self.closing:
             self.transport.write(data)
-            if self._congested:
-                self._check_output()
+            self._check_output()
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Soon: all that is sent in one turn of the loop leaves in one write (pushes, deliveries)."""
+        if self.closing:
+            return
         if not self._queued:
             self.loop.call_soon(self.flush)
+            self._plain = False
         self._queued.append(data)
 
     def flush(self) -> None:
         """Write what `send` gathered."""
         if self._queued and not self.closing:
             pieces, self._queued = self._queued, []
-            self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            if self._congested:
-                self._check_output()
+            self._plain = not self._congested
+            self.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     @property
     def unread_bytes(self) -> int:
@@ -244,10 +251,12 @@ class Link(asyncio.BaseProtocol):
     def pause_writing(self) -> None:
         """Called by the transport when more is unread than `high_water`."""
         self._congested = True
+        self._plain = False
         self._check_output()
 
     def resume_writing(self) -> None:
         self._congested = False
+        self._plain = not self._queued and not self.closing
         if self._soft_timer is not None:
             self._soft_timer.cancel()
             self._soft_timer = None

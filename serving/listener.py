@@ -116,7 +116,7 @@ class Listener:
             if optional and error.errno in OPTIONAL_ERRORS:
                 self.skipped.append(host)
                 return 0
-            raise _explained(error, f"{host}:{port}") from None
+            raise listen_error(error, f"{host}:{port}") from None
         self._servers.append(server)
         port = _port_of(server) or port
         self.addresses.append((EVERYWHERE.get(host, host), port))
@@ -130,7 +130,7 @@ class Listener:
             if mode is not None:
                 os.chmod(path, mode)
         except OSError as error:
-            raise _explained(error, path) from None
+            raise listen_error(error, path) from None
         self.addresses.append(path)
 
     async def _listen_bound(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -146,7 +146,7 @@ class Listener:
                     self.make_connection, sock=sock, backlog=self.backlog, **_tls(tls)
                 )
         except OSError as error:
-            raise _explained(error, str(address)) from None
+            raise listen_error(error, str(address)) from None
         self._servers.append(server)
         self.addresses.append(address)
 
@@ -164,7 +164,8 @@ def _port_of(server: asyncio.AbstractServer) -> int:
     return int(sockets[0].getsockname()[1]) if sockets else 0
 
 
-def _explained(error: OSError, address: str) -> ListenError:
+def listen_error(error: OSError, address: str) -> ListenError:
+    """What to raise when `address` cannot be had."""
     if error.errno == errno.EADDRINUSE:
         return AddressInUse(f"{address} is taken: another process listens there")
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
@@ -202,7 +203,5 @@ def tls_context(
             context.set_ciphers(ciphers)
     except (OSError, ssl.SSLError) as error:
         raise ListenError(f"TLS: cannot use {using}: {error}") from None
-    context.verify_mode = {"yes": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "no": ssl.CERT_NONE}[
-        clients
-    ]
+    context.verify_mode = {"yes": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "no": ssl.CERT_NONE}[clients]
     return context

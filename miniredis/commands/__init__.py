@@ -5,7 +5,9 @@ import importlib
 CHAPTERS = (
     "strings",
     "keys",
+    "dump",
     "connection",
+    "scripting",
 )
 
 for _chapter in CHAPTERS:

@@ -183,9 +183,11 @@ async def test_nothing_is_written_after_the_end():
     async with Service(OpenConnections()) as service:
         reader, _, served = await service.dial()
         served.send(b"gathered;")
+        served.write(b"x" * FLOOD)
         served.close()
         served.send(b"late")
-        assert await within(reader.read()) == b"gathered;"
+        served.write(b"later")
+        assert await within(reader.read()) == b"gathered;" + b"x" * FLOOD
 
 
 async def test_a_request_that_breaks_the_server_breaks_its_connection_only():

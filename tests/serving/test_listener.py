@@ -50,9 +50,7 @@ async def test_a_taken_port_is_one_clear_line_and_nothing_stays_open(listener):
 async def test_an_address_this_machine_lacks_is_an_error_unless_it_is_optional(listener):
     await listener.start([Tcp("-192.0.2.1", 0)])
     assert (listener.skipped, listener.addresses) == (["192.0.2.1"], [])
-    with pytest.raises(
-        ListenError, match=r"^cannot listen on 192\.0\.2\.1:0: Cannot assign requested address$"
-    ):
+    with pytest.raises(ListenError, match=r"^cannot listen on 192\.0\.2\.1:0: Cannot assign requested address$"):
         await listener.start([Tcp("192.0.2.1", 0)])
 
 

@@ -33,7 +33,9 @@ async def test_a_refused_client_that_talks_is_not_heard():
         kept_open = await service.dial()
         reader, writer = await asyncio.open_connection("127.0.0.1", service.listener.port)
         writer.write(b"hello\n")
-        assert await within(reader.readline()) == b"full\n"
+        assert await within(reader.read()) == b"full\n"
+        await until(lambda: service.made[1].transport.is_closing())
+        assert (service.made[1].kept, service.made[1].ends) == (b"", [])
         kept_open[1].close()
 
 
