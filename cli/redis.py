@@ -5,6 +5,7 @@ and the table of options that understands it, `--help` included, is the server's
 """
 
 import sys
+from importlib import import_module
 
 import click
 
@@ -26,6 +27,5 @@ def redis() -> None:
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="")
 def start(argv: tuple[str, ...]) -> None:
     """Start the server in the foreground, with the directives of redis-server."""
-    from miniredis import server
-
+    server = import_module("miniredis.server")  # only now: `mini --help` need not wait for it
     sys.exit(server.main(list(argv)))

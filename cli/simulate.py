@@ -11,6 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
+from importlib import import_module
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ import click
 
 from scenarios import redis as scenario
 from scenarios.resp import Streams
+from serving.readers import read_arguments
 from simulation import runner
 from simulation.world import Host, World
 
@@ -96,9 +98,12 @@ async def redis_run(world: World, software: Software, plan: scenario.Plan) -> sc
 
 async def miniredis(host: Host, appendfsync: str) -> None:
     """Our server, unmodified: its clock, its dice and its disk are the host's."""
-    from miniredis.simulated import serve
-
-    await serve(host, ["--port", str(PORT), "--appendonly", "yes", "--appendfsync", appendfsync, "--save", ""])
+    arguments = ["--port", str(PORT), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync]
+    settings = import_module("miniredis.options").OPTIONS.load(read_arguments(arguments).given)
+    server_type = import_module("miniredis.server").Server
+    server = server_type(settings, clock=host.clock, random=host.random, disk=host.disk)
+    await server.start()
+    await asyncio.Event().wait()
 
 
 async def judge_miniredis(world: World, appendfsync: str) -> object:
@@ -119,9 +124,7 @@ def simulate() -> None:
 @click.option("--appendfsync", type=click.Choice(["always", "everysec"]), default="always", show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core when not given.")
 @click.option("--twice", is_flag=True, help="Run each seed two times and compare: is it deterministic?")
-def redis(
-    seeds: int, first_seed: int, replay: int | None, appendfsync: str, workers: int | None, twice: bool
-) -> None:
+def redis(seeds: int, first_seed: int, replay: int | None, appendfsync: str, workers: int | None, twice: bool) -> None:
     """Crashes, power failures, pauses and cuts, and everything read back after each."""
     judge = partial(judge_miniredis, appendfsync=appendfsync)
     if replay is not None:

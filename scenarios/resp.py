@@ -10,8 +10,8 @@ Source: Redis serialization protocol specification, "RESP2".  Next: redis_model.
 """
 
 import asyncio
-from contextlib import suppress
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
 Command = tuple[bytes, ...]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

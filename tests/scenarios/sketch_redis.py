@@ -12,7 +12,26 @@ from scenarios.redis_model import Model
 from scenarios.resp import ReplyError, encode
 
 LOG = "log"
-WRITES = set("SET APPEND INCRBY INCR RPUSH LPOP SADD SREM HSET HDEL ZADD ZINCRBY PEXPIREAT PERSIST DEL LMOVE".split())
+WRITES = set(
+    [
+        "SET",
+        "APPEND",
+        "INCRBY",
+        "INCR",
+        "RPUSH",
+        "LPOP",
+        "SADD",
+        "SREM",
+        "HSET",
+        "HDEL",
+        "ZADD",
+        "ZINCRBY",
+        "PEXPIREAT",
+        "PERSIST",
+        "DEL",
+        "LMOVE",
+    ]
+)
 
 
 class Sketch:
@@ -76,7 +95,7 @@ class Sketch:
         writer.close()
 
     def unit(self, database, commands):
-        if any(command[0].decode() in WRITES | {"BLMOVE"} for command in commands):
+        if any(command[0].decode() in WRITES for command in commands):
             record = [b"%d" % database]
             for command in commands:
                 record += (b"%d" % len(command), *command)

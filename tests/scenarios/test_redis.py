@@ -13,7 +13,9 @@ from lab.child import free_port
 from scenarios import redis
 from scenarios.redis import Plan, Violated
 
-PLAN = Plan(rounds=2, private_writers=2, sharing_writers=2, load_s=(0.05, 0.1), double_kill_chance=0.5, idle_crash_chance=0.0)
+PLAN = Plan(
+    rounds=2, private_writers=2, sharing_writers=2, load_s=(0.05, 0.1), double_kill_chance=0.5, idle_crash_chance=0.0
+)
 
 
 class Redis(RealServer):
