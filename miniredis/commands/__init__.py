@@ -4,6 +4,9 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "sorted_sets",
+    "sorted_set_ranges",
+    "sorted_set_algebra",
     "keys",
     "dump",
     "connection",
