@@ -186,7 +186,7 @@ def test_idle_time_and_frequency_are_told(tmp_path, policy, field, value):
 
 
 def test_settings_of_this_server_decide_the_encoding():
-    wide = old.raw(listpack.encode([b"%d" % number for number in range(600)]))
+    wide = old.raw(listpack.encode([b"%d" % number for number in range(1200)]))
     data = old.file(
         10,
         old.key(16, b"hash", wide),
