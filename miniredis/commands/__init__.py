@@ -4,9 +4,23 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "sorted_sets",
+    "sorted_set_ranges",
+    "sorted_set_algebra",
     "keys",
-    "connection",
+    "dump",
+    "transactions",
+    "pubsub",
     "scripting",
+    "connection",
+    "clients",
+    "databases",
+    "server",
+    "info",
+    "config",
+    "slowlog",
+    "latency",
+    "memory",
 )
 
 for _chapter in CHAPTERS:

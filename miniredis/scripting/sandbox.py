@@ -265,8 +265,8 @@ end
 local function run(chunk, keys, arguments)
     globals.KEYS, globals.ARGV, killed = keys, arguments, nil
     debug_sethook(on_count, '', INSTRUCTIONS)
-    local ok, result = xpcall(chunk, handler)
-    debug_sethook()
+    local ok, result = xpcall(chunk, handler) debug_sethook()      -- one line: the hook of a killed script is by line
+    if not ok and type(result) ~= 'table' then result = {err = 'ERR ' .. tostring(killed or result)} end
     globals.KEYS, globals.ARGV = nil, nil
     return ok, result
 end

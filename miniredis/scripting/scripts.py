@@ -183,7 +183,7 @@ class Scripts:
             raise RedisError("ERR Wrong number of args calling Redis command from script")
         if command.flags & Flag.NOSCRIPT:
             raise RedisError("ERR This Redis command is not allowed from script")
-        writes = bool(command.flags & Flag.WRITE)
+        writes = command.writes
         if writes and self.read_only:
             raise RedisError("ERR Write commands are not allowed from read-only scripts.")
         if writes and engine.write_error is not None and not self.wrote:
@@ -191,13 +191,11 @@ class Scripts:
         flags = self.running.flags if self.running is not None else None
         if "maxmemory" in engine.guards and not self.wrote and not (flags and b"allow-oom" in flags):
             engine.eviction.make_room(session, command)
-        if engine.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
-            engine.feed_monitors(session, request)
         if writes:
             self.wrote = True
         session.protocol = self.protocol
         noted = len(engine.pending)
-        reply = engine.call(session, command, request)
+        reply = session.carry_out(command, request)
         if not self.replicate & REPLICATE_AOF:
             del engine.pending[noted:]
         return reply.timeout_reply if isinstance(reply, Wait) else reply
