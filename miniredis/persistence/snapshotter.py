@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import gc
 import os
 import signal
@@ -84,7 +85,7 @@ class Running(Protocol):
 class Snapshotter(Protocol):
     """A way to take snapshots."""
 
-    def begin(self, job: Job) -> Running:
+    def begin(self, disk: Disk, job: Job) -> Running:
         """Start.  Raises OSError when it cannot."""
 
 
@@ -95,7 +96,7 @@ def written(disk: Disk, path: str, chunks: Iterable[bytes]) -> Iterator[int]:
         size = synced = 0
         for chunk in chunks:
             if file.append(chunk) < len(chunk):
-                raise DiskError(28, os.strerror(28), path)
+                raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             size += len(chunk)
             if size - synced >= SYNC_EVERY:
                 file.fsync_now()
@@ -117,10 +118,7 @@ def remove(disk: Disk, path: str) -> None:
 class ForkSnapshotter:
     """Snapshots by a forked child; for servers on a real event loop, from its own thread."""
 
-    def __init__(self, disk: Disk) -> None:
-        self.disk = disk
-
-    def begin(self, job: Job) -> Child:
+    def begin(self, disk: Disk, job: Job) -> Child:
         receiving, sending = os.pipe()
         parent = os.getpid()
         # No handler of the parent's may run in the child, not even in its first instants.
@@ -133,11 +131,11 @@ class ForkSnapshotter:
             raise
         else:
             if process_id == 0:
-                be_child(self.disk, job, sending, parent)
+                be_child(disk, job, sending, parent)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(sending)
-        return Child(self.disk, job, process_id, receiving)
+        return Child(disk, job, process_id, receiving)
 
 
 def be_child(disk: Disk, job: Job, sending: int, parent: int) -> NoReturn:
@@ -252,12 +250,12 @@ class Child:
 class StepSnapshotter:
     """Snapshots on the event loop itself: for the simulator, and where there is no fork."""
 
-    def __init__(self, disk: Disk, tick_s: float = TICK_S) -> None:
-        self.disk, self.tick_s = disk, tick_s
+    def __init__(self, tick_s: float = TICK_S) -> None:
+        self.tick_s = tick_s
 
-    def begin(self, job: Job) -> Steps:
+    def begin(self, disk: Disk, job: Job) -> Steps:
         tally = Tally()
-        return Steps(self.disk, job, list(job.chunks(tally)), tally.keys, self.tick_s)
+        return Steps(disk, job, list(job.chunks(tally)), tally.keys, self.tick_s)
 
 
 class Steps:
@@ -283,7 +281,7 @@ class Steps:
             return
         try:
             if self._file.append(chunk) < len(chunk):
-                raise DiskError(28, os.strerror(28), self._job.path)
+                raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._job.path)
         except OSError as error:
             self._end(Outcome(0, 0, error.strerror))
             return

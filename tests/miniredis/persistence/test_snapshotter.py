@@ -28,10 +28,10 @@ def run(request):
     return run_on_loop
 
 
-async def snapshot(snapshotter, path, chunks, meanwhile=lambda: None):
+async def snapshot(snapshotter, path, chunks, meanwhile=lambda: None, disk=None):
     """The outcome of one job; `meanwhile` runs right after it was begun."""
     ended = asyncio.get_running_loop().create_future()
-    snapshotter.begin(Job(str(path), chunks, ended.set_result))
+    snapshotter.begin(disk or RealDisk(), Job(str(path), chunks, ended.set_result))
     meanwhile()
     return await ended
 
@@ -50,7 +50,7 @@ def test_the_file_holds_the_keyspace_of_the_instant_it_was_begun(run, tmp_path, 
             keyspace[key] = b"new"
 
     expected = b"".join(b"key:%d=old\n" % number for number in range(1000))
-    outcome = run(snapshot(kind(RealDisk(), **fast(kind)), tmp_path / "temp", chunks, change))
+    outcome = run(snapshot(kind(**fast(kind)), tmp_path / "temp", chunks, change))
     assert outcome == Outcome(1000, len(expected), None)
     assert (tmp_path / "temp").read_bytes() == expected
 
@@ -70,7 +70,7 @@ def test_a_full_disk_is_reported_and_the_part_that_was_written_is_removed(run, t
     def fill(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    outcome = run(snapshot(kind(FullDisk(), **fast(kind)), tmp_path / "temp", lambda tally: [b"data"]))
+    outcome = run(snapshot(kind(**fast(kind)), tmp_path / "temp", lambda tally: [b"data"], disk=FullDisk()))
     assert outcome == Outcome(0, 0, "No space left on device")
     assert os.listdir(tmp_path) == []
 
@@ -85,7 +85,7 @@ def test_a_cancelled_snapshot_leaves_no_file_and_is_not_heard_of_again(run, tmp_
 
     async def cancel():
         chunks = endless if kind is ForkSnapshotter else lambda tally: [b"x"] * 100
-        running = kind(RealDisk()).begin(Job(str(tmp_path / "temp"), chunks, heard.append))
+        running = kind().begin(RealDisk(), Job(str(tmp_path / "temp"), chunks, heard.append))
         await until(lambda: (tmp_path / "temp").exists())
         running.cancel()
         running.cancel()
@@ -119,7 +119,7 @@ def test_progress_is_told_while_the_child_writes(run, tmp_path):
 
     async def main():
         ended = asyncio.get_running_loop().create_future()
-        ForkSnapshotter(RealDisk()).begin(Job(str(tmp_path / "temp"), chunks, ended.set_result, told.append))
+        ForkSnapshotter().begin(RealDisk(), Job(str(tmp_path / "temp"), chunks, ended.set_result, told.append))
         return await ended
 
     assert run(main()) == Outcome(30, 15 << 20, None)
@@ -131,7 +131,7 @@ def test_a_child_that_fails_says_why(run, tmp_path):
         yield b"first"
         raise KeyError("a fault of ours\nin two lines")
 
-    outcome = run(snapshot(ForkSnapshotter(RealDisk()), tmp_path / "temp", chunks))
+    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
     assert outcome == Outcome(0, 0, r"KeyError: 'a fault of ours\nin two lines'")
     assert os.listdir(tmp_path) == []
 
@@ -141,7 +141,7 @@ def test_a_child_that_is_killed_is_a_failed_snapshot(run, tmp_path):
         yield b"first"
         os.kill(os.getpid(), signal.SIGKILL)
 
-    outcome = run(snapshot(ForkSnapshotter(RealDisk()), tmp_path / "temp", chunks))
+    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
     assert outcome == Outcome(0, 0, "terminated by signal 9")
     assert os.listdir(tmp_path) == []
 
@@ -150,7 +150,7 @@ def test_a_child_that_leaves_without_a_word_is_a_failed_snapshot(run, tmp_path):
     def chunks(tally):
         os._exit(0)
 
-    outcome = run(snapshot(ForkSnapshotter(RealDisk()), tmp_path / "temp", chunks))
+    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
     assert outcome == Outcome(0, 0, "left with status 0")
 
 
@@ -161,7 +161,7 @@ def test_the_child_holds_no_descriptor_but_its_pipe_and_its_file(run, tmp_path):
         yield " ".join(sorted(os.listdir("/proc/self/fd"), key=int)).encode()
 
     with listener:
-        run(snapshot(ForkSnapshotter(RealDisk()), tmp_path / "temp", chunks))
+        run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
     descriptors = (tmp_path / "temp").read_text().split()
     assert descriptors[:3] == ["0", "1", "2"]
     assert len(descriptors) == 6  # the pipe, the file, and the folder that is being listed
@@ -180,7 +180,7 @@ def test_the_parents_signal_handlers_do_not_run_in_the_child(run, tmp_path):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, handled.touch)
-        return await snapshot(ForkSnapshotter(RealDisk()), tmp_path / "temp", chunks)
+        return await snapshot(ForkSnapshotter(), tmp_path / "temp", chunks)
 
     assert run(main()) == Outcome(0, 0, "terminated by signal 15")
     assert not handled.exists()
@@ -198,7 +198,7 @@ def chunks(tally):
 
 async def main(path):
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    child = ForkSnapshotter(RealDisk()).begin(Job(path, chunks, print))
+    child = ForkSnapshotter().begin(RealDisk(), Job(path, chunks, print))
     while not os.path.exists(path):
         await asyncio.sleep(0.01)
     print(child.process_id, server.sockets[0].getsockname()[1], flush=True)
@@ -244,8 +244,8 @@ def test_the_steps_leave_room_for_others_in_between(run, tmp_path):
                 asyncio.get_running_loop().call_soon(another)
 
         ended = asyncio.get_running_loop().create_future()
-        StepSnapshotter(RealDisk(), tick_s=0.0).begin(
-            Job(str(tmp_path / "temp"), lambda tally: [b"x"] * 50, ended.set_result)
+        StepSnapshotter(tick_s=0.0).begin(
+            RealDisk(), Job(str(tmp_path / "temp"), lambda tally: [b"x"] * 50, ended.set_result)
         )
         another()
         assert await ended == Outcome(0, 50, None)
