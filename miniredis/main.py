@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from random import SystemRandom
+from random import Random
 
 from durable.real_disk import RealDisk
+
 from miniredis import REDIS_VERSION
 from miniredis.machine import Machine
-from miniredis.metrics import admin_of
 from miniredis.options import OPTIONS
 from miniredis.persistence.snapshotter import ForkSnapshotter
 from miniredis.server import Server
@@ -36,14 +36,17 @@ def build(process: Process) -> Server:
     server = Server(
         settings,
         clock=SystemClock(),
-        random=SystemRandom(),
+        random=Random(),
         disk=RealDisk(),
         snapshotter=ForkSnapshotter(),
         background=process.background,
     )
     server.request_stop = process.request_stop
     server.use_host(Machine(settings, process.config_file, server.shut_down))
-    server.admin = admin_of(server)
+    if settings.admin_port:
+        from miniredis.metrics import admin_of  # aiohttp, which takes a while to import
+
+        server.admin = admin_of(server)
     return server
 
 

@@ -19,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import miniredis.commands  # noqa: F401  fills the command table
 from durable.disk import Disk
@@ -38,6 +38,9 @@ from serving.listener import Endpoint, Listener, Tcp, Unix, tls_context
 from serving.open_connections import OpenConnections
 from serving.program import StopRefused
 from serving.rescue import Rescue
+
+if TYPE_CHECKING:
+    from serving.admin import Admin
 
 logger = logging.getLogger("miniredis")
 
@@ -171,11 +174,12 @@ class Server:
         engine.persistence = self.persistence
         engine.serve_while_busy = self._serve_while_busy
         self.rescue = Rescue(self.connections, lambda: self.listener.sockets, self.client)
-        self.rescuing = False
+        self.rescuing = self._handing_over = False
         self.answering: dict[Client, None] = {}  # whose replies leave at the end of this turn
         self.gate: deque[tuple[int, Client, bytes]] = deque()  # (position, ...): what waits for an fsync
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
         self.failed = False
+        self.admin: Admin | None = None  # /metrics and /health, where asked for
         self._take_limits()
         settings.on_change(lambda _: self._take_limits())
 
@@ -190,6 +194,8 @@ class Server:
     async def start(self) -> None:
         """Listen, read the data in (clients are answered -LOADING meanwhile), begin the regular work."""
         await self.listener.start(self.endpoints if self.endpoints is not None else endpoints_of(self.settings))
+        if self.admin is not None:
+            await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
         await self.persistence.start()
         self.background.every(lambda: 1 / self.settings.hz, self._cron, "cron")
 
@@ -201,12 +207,14 @@ class Server:
         await self.persistence.stop()
         self._end_turn()
         await self.connections.stop(self.settings.drain_seconds)
+        if self.admin is not None:
+            await self.admin.stop()
 
     def shut_down(self, wish: ShutdownWish) -> bool:
         """SHUTDOWN, from a client; False when a save failed and we go on."""
         if not self.persistence.prepare_stop(wish) and not wish.force:
             return False
-        if self.engine.loading or self.rescuing:
+        if self.rescuing:
             self.engine.stop_scripts()
         self.request_stop(0)
         return True
@@ -340,8 +348,6 @@ class Server:
             self._handing_over = True
             self.loop.call_soon(self._hand_over)
 
-    _handing_over = False
-
     def _hand_over(self) -> None:
         self._handing_over = False
         self.rescue.hand_over()
@@ -375,5 +381,3 @@ def shown_address(name: Any) -> str:
         host, port = name[:2]
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
     return f"{name or ''}:0"
-
-

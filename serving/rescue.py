@@ -45,6 +45,7 @@ class Rescue:
         self.listening = listening
         self.make_connection = make_connection
         self._accepted: dict[Link, BareTransport] = {}
+        self._handing: set[asyncio.Task[Any]] = set()  # kept, or the collector may take a task that runs
 
     def look(self, standing: Link | None) -> None:
         """Serve whoever has sent something, except `standing`, in whose name the turn is blocked."""
@@ -90,7 +91,9 @@ class Rescue:
                 transport.socket.close()
                 connection.connection_lost(None)
             else:
-                loop.create_task(loop.connect_accepted_socket(_giving(connection), transport.socket))
+                handing = loop.create_task(loop.connect_accepted_socket(_giving(connection), transport.socket))
+                self._handing.add(handing)
+                handing.add_done_callback(self._handing.discard)
 
 
 def _giving(connection: Link) -> Callable[[], Any]:
@@ -109,9 +112,7 @@ class BareTransport(asyncio.Transport):
     """A socket that is not yet in any loop: writes what the kernel takes, at once."""
 
     def __init__(self, sock: socket.socket) -> None:
-        super().__init__(
-            {"socket": sock, "peername": sock.getpeername(), "sockname": sock.getsockname()}
-        )
+        super().__init__({"socket": sock, "peername": sock.getpeername(), "sockname": sock.getsockname()})
         self.socket = sock
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
