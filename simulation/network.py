@@ -265,7 +265,7 @@ class Network:
                 self.unlisten(server)
         for transport in list(self._transports):
             if transport.process is process:
-                process.remains.append(transport)
+                self.loop.remains.append(transport)
                 transport.process_died(power_failed=power_failed)
 
     def _unblocked(self) -> None:
