@@ -1,6 +1,7 @@
 """Hosts that live, die, stand still and come back."""
 
 import asyncio
+import gc
 import os
 import random
 import secrets
@@ -115,6 +116,27 @@ def test_a_killed_host_runs_nothing_more_not_even_finally():
 
     expected = [(name, "tick", time) for time in (0.0, 1.0) for name in "ab"] + [("b", "tick", 2.0)]
     assert world.run(scenario) == (expected, False, True)
+
+
+def test_the_garbage_of_a_killed_host_does_not_run_its_finally_either():
+    world, notes = World(1), []
+
+    async def software(host):
+        try:
+            await asyncio.Event().wait()  # nobody but the task itself refers to this event
+        finally:
+            notes.append("finally")
+
+    async def scenario(world):
+        for _ in range(3):
+            world.start("a", software)
+            await asyncio.sleep(1)
+            world.kill("a")
+            await asyncio.sleep(1)
+            gc.collect()
+        return list(notes)
+
+    assert world.run(scenario) == []
 
 
 def test_what_a_host_started_dies_with_it_whatever_it_is():
