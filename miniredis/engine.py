@@ -14,7 +14,9 @@ now?) belongs to the session.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +35,12 @@ from miniredis.wire.requests import Request
 from serving.clock import Clock
 
 if TYPE_CHECKING:
+    from miniredis.scripting.scripts import Scripts
     from miniredis.session import Session
+
+logger = logging.getLogger("miniredis")
+
+BUSY = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 
 Unit = list[tuple[int, Request]]
 """Commands that take effect together, each with its database: they are written down between MULTI and EXEC."""
@@ -95,6 +102,15 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
+        self.script_instructions_max = 0  # in simulation, where computing takes no time, what ends a script
+        self.serve_while_busy: Callable[[], None] = lambda: None  # the shell: answer others while a script runs
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        """Lua, which is opened when the first script comes."""
+        from miniredis.scripting.scripts import Scripts
+
+        return Scripts(self)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -127,11 +143,20 @@ class Engine:
                 reply = command.handler(database, *request[skip:])  # type: ignore[misc]
         except RedisError as error:
             reply = error
-        if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
+        except Exception as error:
+            reply = self.fault(command, error)
+        if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
         self.replaced = False
         self.running = outer
         return reply
+
+    def fault(self, command: Command, error: Exception) -> RedisError:
+        """A bug of ours in `command`: the log gets the whole of it, the client an error, and the server lives on."""
+        logger.error("%s failed", command.name.upper(), exc_info=error)
+        self.stats.unexpected_errors += 1
+        self.replaced = False
+        return RedisError(f"ERR internal error in '{command.name}' command")
 
     def propagate(self, database: int, request: Request) -> None:
         """Write `request` down as an effect of what is running, beside or before the command itself."""
@@ -157,6 +182,8 @@ class Engine:
     def check_guards(self, session: Session, command: Command) -> None:
         """Whether the state of the server lets `session` run `command` now.  Raises what Redis answers if not."""
         flags = command.flags
+        if "busy" in self.guards and not flags & Flag.ALLOW_BUSY:
+            raise RedisError(BUSY)
         if "maxmemory" in self.guards:
             self.eviction.make_room(session, command)
         if self.write_error is not None and flags & (Flag.WRITE | Flag.MAY_REPLICATE) and not self.loading:

@@ -34,10 +34,10 @@ UNQUEUED = {"exec", "discard", "multi", "watch", "quit", "reset"}
 class Session:
     """The state of one client."""
 
-    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "") -> None:
+    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "", internal: bool = False) -> None:
+        """`internal`: in whose name scripts and the loading of files run commands; no client, never listed."""
         self.engine = engine
-        self.id = engine.next_session_id
-        engine.next_session_id += 1
+        self.id = 0 if internal else engine.next_session_id
         self.address, self.local_address = address, local_address
         self.database: Database = engine.databases[0]
         self.encode = encode2
@@ -73,7 +73,9 @@ class Session:
         self.input_bytes = self.output_bytes = 0
         self.wake: Any = None  # the shell's object for this client
         self.careful = not self.authenticated
-        engine.sessions[self.id] = self
+        if not internal:
+            engine.next_session_id += 1
+            engine.sessions[self.id] = self
 
     # -- requests in ----------------------------------------------------------------------------------------------
 
@@ -111,8 +113,10 @@ class Session:
             except RedisError as error:
                 reply = error
                 engine.replaced = False
+            except Exception as error:
+                reply = engine.fault(command, error)
             if engine.dirty != dirty:
-                if engine.propagate_to is not None and not engine.replaced:
+                if engine.propagate_to is not None and command.writes and not engine.replaced:
                     engine.pending.append((self.database.index, request))
                 engine.replaced = False
                 if engine.pending or engine.ready:

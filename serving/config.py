@@ -49,7 +49,7 @@ class SettingError(Exception):
 
     def __str__(self) -> str:
         what = " ".join(part for part in (self.name, self.value) if part)
-        return ": ".join(part for part in (self.where, f"'{what}'", self.reason) if part)
+        return ": ".join(part for part in (self.where, what and f"'{what}'", self.reason) if part)
 
 
 class UnknownOption(SettingError):
@@ -135,9 +135,7 @@ class Table:
         self.options = list(options)
         self.named: dict[str, Option] = {}
         for option in self.options:
-            assert not hasattr(Settings, option.attribute), (
-                f"{option.name}: Settings has a method of that name"
-            )
+            assert not hasattr(Settings, option.attribute), f"{option.name}: Settings has a method of that name"
             for name in (option.name, *option.aliases):
                 assert name.lower() not in self.named, f"{name} stands twice in the table"
                 self.named[name.lower()] = option
@@ -190,9 +188,7 @@ class Settings:
     @property
     def without_effect(self) -> list[str]:
         """Options that were given and change nothing here: for one line in the log."""
-        return [
-            option.name for option in self.table.options if not option.effect and option.name in self.where
-        ]
+        return [option.name for option in self.table.options if not option.effect and option.name in self.where]
 
     def _take(self, given: Given) -> None:
         option = self.table.find(given.name)

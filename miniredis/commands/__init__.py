@@ -4,8 +4,13 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "sorted_sets",
+    "sorted_set_ranges",
+    "sorted_set_algebra",
     "keys",
+    "dump",
     "connection",
+    "scripting",
 )
 
 for _chapter in CHAPTERS:

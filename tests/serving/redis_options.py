@@ -70,9 +70,7 @@ REDIS = Table(
         Option("requirepass", Text, "", secret=True),
         Option("save", SavePoints, "3600 1 300 100 60 10000", multiple=True),
         Option("client-output-buffer-limit", BufferLimits, OUTPUT_LIMITS),
-        Option(
-            "shutdown-on-sigterm", Choices, "default", choices=("default", "save", "nosave", "now", "force")
-        ),
+        Option("shutdown-on-sigterm", Choices, "default", choices=("default", "save", "nosave", "now", "force")),
         Option("replica-read-only", Flag, True, aliases=("slave-read-only",)),
         Option("jemalloc-bg-thread", Flag, True, "Not our allocator.", effect=False),
         Option("rename-command", Words, "", hidden=True, multiple=True),

@@ -206,9 +206,7 @@ def test_a_bad_line_says_where_it_stood(line, message):
 
 def test_listeners_hear_of_changes_once_a_set():
     settings, heard = load(), []
-    settings.on_change(
-        lambda s: heard.append((s.maxmemory, s.maxmemory_policy)), "maxmemory", "maxmemory-policy"
-    )
+    settings.on_change(lambda s: heard.append((s.maxmemory, s.maxmemory_policy)), "maxmemory", "maxmemory-policy")
     settings.set({"maxmemory": "1kb", "maxmemory-policy": "allkeys-lru"})
     settings.set({"maxmemory": "1024"})
     settings.set({"timeout": "5"})

@@ -1,0 +1,136 @@
+"""A client's socket for large frames: each frame is read straight into the memory it will live in.
+
+     0        4                     4+n
+    +--------+---------------------+
+    | n u32  | n bytes             |  ... `size_of_frame` reads the length, here Kafka's
+    +--------+---------------------+
+
+Small frames arrive together: they are cut from one shared buffer and copied out.  A frame that does not fit
+into it gets a buffer of its own, and the kernel writes into that until it is full: no list of pieces to join.
+Its buffer doubles as bytes arrive, since a size that a stranger announces is no reason to hand out memory.
+
+Why not for all: with small requests `BufferedProtocol` saves nothing over `Protocol`, and is harder to
+follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from serving.connection import Limits, Link
+
+if TYPE_CHECKING:
+    from serving.open_connections import OpenConnections
+
+SHARED_BYTES = 64 * 1024
+FIRST_BYTES = 256 * 1024
+"""What a large frame gets before its bytes have come."""
+
+Frame = bytes | bytearray
+
+
+class BadFrame(Exception):
+    """Raised by `size_of_frame` for bytes that begin no frame; the connection is aborted with its text."""
+
+
+class FrameConnection(Link, asyncio.BufferedProtocol):
+    """The base for large frames.  Override `size_of_frame` and `frame_received`."""
+
+    header_bytes = 4
+    """How much of a frame says how long it is."""
+
+    def __init__(self, connections: OpenConnections, limits: Limits | None = None) -> None:
+        super().__init__(connections, limits)
+        self._shared = bytearray(SHARED_BYTES)
+        self._start = 0  # of what is not cut yet, in the shared buffer
+        self._filled = 0  # end of what has come
+        self._large: bytearray | None = None
+        self._large_filled = 0
+        self._large_size = 0
+
+    def size_of_frame(self, header: bytes) -> int:
+        """The whole size of a frame, header included.  Raises BadFrame."""
+        return 4 + int.from_bytes(header, "big")
+
+    def frame_received(self, frame: Frame) -> None:
+        """One whole frame, header included.  It is yours to keep."""
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._large is not None:
+            return memoryview(self._large)[self._large_filled :]
+        return memoryview(self._shared)[self._filled :]
+
+    def buffer_updated(self, size: int) -> None:
+        if self._large is None:
+            self._filled += size
+        else:
+            self._large_filled += size
+            if self._large_filled == len(self._large) < self._large_size:
+                self._grow()
+        if self.held:
+            self.read_ahead(size)
+        else:
+            self._work()
+        self._make_room()
+
+    def resumed(self) -> None:
+        self._work()
+        self._make_room()
+
+    def _work(self) -> None:
+        """Hand out every frame that is whole."""
+        if self._large is not None:
+            if self._large_filled < self._large_size:
+                return
+            frame, self._large = self._large, None
+            self.heard = True
+            self.frame_received(frame)
+        header = self.header_bytes
+        while not self.held and self._filled - self._start >= header:
+            try:
+                size = self.size_of_frame(bytes(self._shared[self._start : self._start + header]))
+            except BadFrame as error:
+                self.abort(str(error))
+                return
+            assert size >= header, "a frame is at least its header"
+            self.check_query_buffer(size)
+            if self.closing:
+                return
+            end = self._start + size
+            if end > self._filled:
+                if size > SHARED_BYTES:
+                    self._begin_large(size)
+                return
+            whole = bytes(memoryview(self._shared)[self._start : end])
+            self._start = end
+            self.heard = True
+            self.frame_received(whole)
+
+    def _begin_large(self, size: int) -> None:
+        self._large_size = size
+        self._large_filled = self._filled - self._start
+        self._large = bytearray(min(size, FIRST_BYTES))
+        self._large[: self._large_filled] = memoryview(self._shared)[self._start : self._filled]
+        self._start = self._filled = 0
+
+    def _grow(self) -> None:
+        """Twice the buffer, or what the frame needs.  A new one: the transport may still look at the old."""
+        assert self._large is not None
+        grown = bytearray(min(2 * len(self._large), self._large_size))
+        grown[: self._large_filled] = self._large
+        self._large = grown
+
+    def _make_room(self) -> None:
+        """See to it that `get_buffer` has some, or leave what comes to the kernel."""
+        if self._large is not None:
+            if self._large_filled == self._large_size:  # whole, and held
+                self._stop_reading()
+        elif self._start == self._filled:
+            self._start = self._filled = 0
+        elif self._filled == SHARED_BYTES and self._start:
+            rest = self._filled - self._start
+            self._shared[:rest] = self._shared[self._start : self._filled]
+            self._start, self._filled = 0, rest
+        elif self._filled == SHARED_BYTES:
+            self._stop_reading()
