@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from serving.words import quote, split_words
+from miniredis.engine import quoted
+from miniredis.wire.requests import split_words
 
 LINE_MAX = 1024  # bytes, newline included
 
@@ -68,7 +69,9 @@ class Manifest:
         return LogFile(f"{prefix}.{sequence}.base.rdb", sequence, "b")
 
     def next_increment(self, prefix: str) -> LogFile:
-        sequence = self.increments[-1].sequence + 1 if self.increments else 1
+        """The name is none that history still lists: what is to be deleted must not be what is written to."""
+        old = [file for file in self.history if file.name == f"{prefix}.{file.sequence}.incr.aof"]
+        sequence = max((file.sequence for file in (*self.increments, *old)), default=0) + 1
         return LogFile(f"{prefix}.{sequence}.incr.aof", sequence, "i")
 
     def with_increment(self, file: LogFile) -> Manifest:
@@ -94,7 +97,8 @@ def parse(text: str) -> Manifest:
     history: list[LogFile] = []
     if not text:
         raise ManifestError("Found an empty AOF manifest")
-    for number, line in enumerate(text.split("\n")[: text.count("\n") + (not text.endswith("\n"))], 1):
+    *lines, rest = text.split("\n")
+    for number, line in enumerate(lines, 1):
         if line.startswith("#"):
             continue
         try:
@@ -113,27 +117,28 @@ def parse(text: str) -> Manifest:
                 raise ValueError("Unknown AOF file type")
         except ValueError as error:
             raise ManifestError(str(error), number, line) from None
+    if rest and not rest.startswith("#"):
+        raise ManifestError(TOO_LONG, len(lines) + 1, rest)
     return Manifest(base, tuple(increments), tuple(history))
 
 
 INVALID = "Invalid AOF manifest file format"
+TOO_LONG = "The AOF manifest file contains too long line"  # also said of one that does not end
 
 
 def parse_line(line: str) -> LogFile:
     """`file NAME seq NUMBER type LETTER`, in any order, unknown pairs left for later versions.  Raises ValueError."""
-    if len(line.encode("utf-8", "surrogateescape")) >= LINE_MAX:
-        raise ValueError("The AOF manifest file contains too long line")
-    try:
-        words = split_words(line)
-    except ValueError:
-        words = []
+    data = line.encode("utf-8", "surrogateescape")
+    if len(data) >= LINE_MAX:
+        raise ValueError(TOO_LONG)
+    words = [word.decode("utf-8", "surrogateescape") for word in split_words(data) or ()]
     if len(words) < 6 or len(words) % 2:
         raise ValueError(INVALID)
     pairs = {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}
     name, sequence, kind = pairs.get("file", ""), pairs.get("seq", ""), pairs.get("type", "")
     if "/" in name or "\\" in name:
         raise ValueError("File can't be a path, just a filename")
-    if not name or not kind or not sequence.isdecimal() or int(sequence) == 0:
+    if not name or not kind or not (sequence.isascii() and sequence.isdecimal()) or int(sequence) == 0:
         raise ValueError(INVALID)
     return LogFile(name, int(sequence), kind[0])
 
@@ -141,4 +146,4 @@ def parse_line(line: str) -> LogFile:
 def as_word(name: str) -> str:
     """`name` with quotes where a reader needs them."""
     plain = name.isascii() and name.isprintable() and not set(name) & set(" \"'\\")
-    return name if plain and name else quote(name)
+    return name if plain and name else quoted(name.encode("utf-8", "surrogateescape"))
