@@ -68,9 +68,11 @@ def select(database: int) -> bytes:
 class Log:
     """Appends units to the newest increment, whichever that is.
 
-    Errors: a failed write keeps what it should have written and is tried again every second; a failed fsync is final
-    (`broken`) until a rewrite has begun a new log from what is in memory.  `on_error` hears of both, and of the end of
-    the first.
+    Errors: a failed write keeps what it should have written and is tried again every second; a failed fsync is final,
+    until a rewrite has begun a new log from what is in memory.  `on_error` hears of both, and of the end of both.
+
+    From a failed fsync, or from the moment that the log is switched on, until a rewrite has ended, the files are
+    `incomplete`: not all that is in memory could be read back from them, so nothing more is called durable.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Log:
         self.settings = settings
         self.clock = clock
         self.durable_offset = 0
-        self.broken = False
+        self.incomplete = False
         self.delayed_fsyncs = 0  # times that one was due while the one before had been running for over 2 s
         self.error: OSError | None = None
         self._on_durable = on_durable
@@ -169,9 +171,8 @@ class Log:
                 return
             self._buffer.clear()
             self._buffered = 0
-            if self.error is not None and not self.broken:
-                self.error = None
-                self._on_error(None)
+            if not self.incomplete:
+                self._recover()
         if sync and appender.durable < appender.written:
             if not appender.syncing:
                 self._synced_us = self.clock.monotonic_us()
@@ -210,20 +211,38 @@ class Log:
 
     def open(self, file: File) -> None:
         """Go on in `file`.  The one before must be flushed, unless it is of no use any more."""
-        offset = self.flushed_offset
         self.close()
-        self._appender = Appender(file, on_durable=self._reached, on_broken=self._broke)
-        self._shift = offset - self._appender.written
+        position = file.size()
+        shift = self._shift - position
+        appender = Appender(
+            file,
+            on_durable=lambda durable: self._reached(appender, shift + durable),
+            on_broken=lambda error: self._broke(appender, error),
+        )
+        self._appender, self._shift = appender, shift
         self._database = -1
+        if not self.incomplete:
+            self._reached(appender, self.flushed_offset)
 
-    def healed(self) -> None:
-        """A new base holds everything that the broken file should have held: the log is whole again."""
-        self.broken = False
-        if self._appender is not None and not self._appender.broken:
-            if self.error is not None:
-                self.error = None
-                self._on_error(None)
-            self._reached(self._appender.durable)
+    def open_incomplete(self, file: File) -> None:
+        """Go on in `file`, which together with a base yet to be written will be the whole log.
+
+        What was taken but not written is in memory, so it will be in that base.
+        """
+        self.close()
+        self._shift += self._buffered
+        self._buffer.clear()
+        self._buffered = 0
+        self.incomplete = True
+        self.open(file)
+
+    def completed(self) -> None:
+        """That base is there."""
+        appender = self._appender
+        if appender is not None and not appender.broken:
+            self.incomplete = False
+            self._recover()
+            self._reached(appender, self._shift + appender.durable)
 
     def close(self) -> None:
         if self._appender is not None:
@@ -231,25 +250,26 @@ class Log:
             self._appender.close()
             self._appender = None
 
-    def drop_buffer(self) -> None:
-        """What is in memory is about to be written as a whole: forget what was not yet written as commands."""
-        self._shift += self._buffered
-        self._buffer.clear()
-        self._buffered = 0
-
     # -- the disk answers -----------------------------------------------------------------------------------------
 
-    def _reached(self, position: int) -> None:
-        if not self.broken:
-            self.durable_offset = max(self.durable_offset, self._shift + position)
+    def _reached(self, appender: Appender, offset: int) -> None:
+        if appender is self._appender and not self.incomplete and offset > self.durable_offset:
+            self.durable_offset = offset
             self._on_durable()
 
-    def _broke(self, error: OSError) -> None:
-        self.broken = True
-        self._fail(error)
+    def _broke(self, appender: Appender, error: OSError) -> None:
+        if appender is self._appender:
+            self.incomplete = True
+            self._fail(error)
 
     def _fail(self, error: OSError) -> None:
         if self.error is None:
             logger.error("cannot write the append-only file: %s", error)
         self.error = error
         self._on_error(error)
+
+    def _recover(self) -> None:
+        if self.error is not None:
+            logger.warning("the append-only file can be written again")
+            self.error = None
+            self._on_error(None)

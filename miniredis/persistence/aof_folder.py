@@ -15,6 +15,7 @@ Source: Redis 7.2 `aof.c`, openNewIncrAofForAppend, backgroundRewriteDoneHandler
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterable
 from posixpath import join
@@ -184,6 +185,6 @@ def write_all(file: File, chunks: Iterable[bytes]) -> int:
     size = 0
     for chunk in chunks:
         if file.append(chunk) < len(chunk):
-            raise DiskError(28, "No space left on device", file.path)
+            raise DiskError(errno.ENOSPC, "No space left on device", file.path)
         size += len(chunk)
     return size

@@ -81,7 +81,7 @@ def test_the_longest_line_is_read(tmp_path):
 
 
 def test_an_empty_manifest_is_refused():
-    with pytest.raises(ManifestError, match="^Found an empty AOF manifest$"):
+    with pytest.raises(ManifestError, match=r"^Found an empty AOF manifest$"):
         parse("")
 
 
