@@ -128,15 +128,16 @@ def _select(stored: SortedSet, query: Query) -> list[Pair]:
             return []
         if query.by == b"BYSCORE":
             start, stop = stored.slice_by_score(query.low)
+            if query.reverse:
+                stop -= query.offset
+            else:
+                start += query.offset
         else:
-            start, stop = stored.slice_by_member(query.low, backward=query.reverse)
-        if query.reverse:
-            stop -= query.offset
-            if query.limit > 0:
+            start, stop = stored.slice_by_member(query.low, offset=query.offset, backward=query.reverse)
+        if query.limit > 0:
+            if query.reverse:
                 start = max(start, stop - query.limit)
-        else:
-            start += query.offset
-            if query.limit > 0:
+            else:
                 stop = min(stop, start + query.limit)
     if start >= stop:
         return []
