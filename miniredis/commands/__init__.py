@@ -5,6 +5,7 @@ import importlib
 CHAPTERS = (
     "strings",
     "bitmaps",
+    "hyperloglog",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",

@@ -1,8 +1,8 @@
 """Bitmaps: a string seen as bits, or as integers of any width side by side.
 
-Bit 0 is the highest of the first byte.  What lies beyond the end is 0, and a write there makes the string longer.  Large
-values are never walked bit by bit: counting and the logical operations take whole stretches as one Python integer, a
-search skips with a regular expression over bytes that cannot hold what is sought.
+Bit 0 is the highest of the first byte.  What lies beyond the end is 0, and a write there makes the string longer.
+Large values are never walked bit by bit: counting and the logical operations take whole stretches as one Python
+integer, a search skips with a regular expression over bytes that cannot hold what is sought.
 
 Source: Redis 7.2 `bitops.c`.
 """
@@ -76,7 +76,7 @@ def getbit(db: Database, key: bytes, offset: bytes) -> int:
     return value[position >> 3] >> (7 - (position & 7)) & 1
 
 
-# -- counting and searching ---------------------------------------------------------------------------------------------
+# -- counting and searching -------------------------------------------------------------------------------------------
 
 
 def _unit(options: Sequence[bytes]) -> int:
@@ -89,7 +89,7 @@ def _unit(options: Sequence[bytes]) -> int:
 
 
 def _bit_range(start: int, end: int | None, unit: int, size: int) -> tuple[int, int]:
-    """First and last bit of the units `start` to `end` of a string of `size` bytes; negative ones count from its end."""
+    """First and last bit of the units `start` to `end` of a string of `size` bytes; negative ones count from there."""
     total = size * 8 // unit
     end = total - 1 if end is None else end
     start = max(start + total, 0) if start < 0 else start
@@ -171,7 +171,7 @@ def bitpos(db: Database, key: bytes, bit: bytes, *options: bytes) -> int:
     return len(value) * 8 if position < 0 and not sought and end is None else position
 
 
-# -- logical operations -------------------------------------------------------------------------------------------------
+# -- logical operations -----------------------------------------------------------------------------------------------
 
 
 @command("BITOP operation destkey key [key ...]", WRITE | DENYOOM, since="2.6.0")
@@ -204,7 +204,7 @@ def bitop(db: Database, operation: bytes, destination: bytes, *keys: bytes) -> i
     return size
 
 
-# -- integers in bits -----------------------------------------------------------------------------------------------------
+# -- integers in bits -------------------------------------------------------------------------------------------------
 
 
 class Field(NamedTuple):

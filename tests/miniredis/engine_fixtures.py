@@ -108,6 +108,7 @@ def make_settings(**changes: Any) -> Any:
             "slowlog_log_slower_than": 10_000,
             "slowlog_max_len": 128,
             "lazyfree_lazy_expire": False,
+            "hll_sparse_max_bytes": 3000,
             "zset_max_listpack_entries": 128,
             "zset_max_listpack_value": 64,
             "proto_max_bulk_len": 512 * 1024 * 1024,
