@@ -9,6 +9,7 @@ CHAPTERS = (
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
+    "geo",
     "keys",
     "connection",
 )

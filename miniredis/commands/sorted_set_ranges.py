@@ -214,11 +214,11 @@ def zrangestore(db: Database, destination: bytes, source: bytes, low: bytes, hig
     return store_result(db, destination, result, "zrangestore")
 
 
-def store_result(db: Database, destination: bytes, result: SortedSet, event: str) -> int:
+def store_result(db: Database, destination: bytes, result: SortedSet, event: str, *, changes: int = 1) -> int:
     """Put `result` in the place of whatever is at `destination`, or leave nothing there; its size."""
     if result:
         db.store(destination, result)
-        db.changed(destination, event)
+        db.changed(destination, event, changes)
     elif db.peek(destination) is not None:
         db.delete(destination)
         db.changed(destination, "del")
