@@ -34,13 +34,17 @@ class Wait:
     keys           whose appearance is worth another try; none when something else ends the waiting (WAITAOF)
     kind           the class of value that is waited for: a key of another type wakes nobody
     timeout_ms     0 for ever
-    timeout_reply  what is answered when the time has run out
+    timeout_reply  what is answered when the time has run out, or a function that knows it then
     """
 
     keys: tuple[bytes, ...] | list[bytes]
     timeout_ms: int
     kind: type | None = None
     timeout_reply: Any = NULL_ARRAY
+
+    def reply_in_vain(self) -> Any:
+        """The answer of a command that did not get what it waited for."""
+        return self.timeout_reply() if callable(self.timeout_reply) else self.timeout_reply
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ class Waiting:
     def time_out(self, session: Session) -> None:
         """The waiting was in vain."""
         if (blocked := self.leave(session)) is not None:
-            session.unblock(blocked.wait.timeout_reply)
+            session.unblock(blocked.wait.reply_in_vain())
 
     def interrupt(self, session: Session, reply: Any) -> bool:
         """CLIENT UNBLOCK: end the waiting with `reply`; False when there was none."""
@@ -112,6 +116,15 @@ class Waiting:
             return False
         session.unblock(reply)
         return True
+
+    def fulfil(self, session: Session, wait: Wait) -> None:
+        """What `wait` waits for, something other than a key, has come; if it is still under way."""
+        blocked = self.sessions.get(session)
+        if blocked is not None and blocked.wait is wait:
+            self.leave(session)
+            reply = wait.reply_in_vain()
+            session.count(blocked.command, blocked.request, 0, reply)
+            session.unblock(reply)
 
     def serve_ready(self) -> None:
         """Run the commands of those who wait for the keys that have appeared, until no further key appears."""
@@ -134,7 +147,7 @@ class Waiting:
         if isinstance(reply, Wait):
             return
         self.leave(session)
-        session.count(blocked.command, engine.clock.monotonic_us() - started, reply)
+        session.count(blocked.command, blocked.request, engine.clock.monotonic_us() - started, reply)
         if engine.pending:
             unit, engine.pending = engine.pending, []
             if engine.propagate_to is not None:

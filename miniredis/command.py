@@ -83,10 +83,12 @@ class Command:
         "last_key",
         "name",
         "parent",
+        "redact",
         "since",
         "subcommands",
         "takes_session",
         "usage",
+        "writes",
     )
 
     def __init__(self, name: str, group: str) -> None:
@@ -94,6 +96,7 @@ class Command:
         self.group = group
         self.usage = ""
         self.flags = Flag(0)
+        self.writes = False  # WRITE in flags, for the hot path: a look at an IntFlag takes 0.3 µs
         self.since = "1.0.0"
         self.arity = -2  # n exactly, -n at least, the name included
         self.first_key = self.last_key = self.key_step = 0
@@ -103,6 +106,18 @@ class Command:
         self.docstring = ""
         self.subcommands: dict[bytes, Command] = {}
         self.parent: Command | None = None
+        self.redact: Callable[[Request], Request] | None = None
+
+    def shown(self, request: Request) -> Request:
+        """`request` as MONITOR and the slow log may show it: without passwords."""
+        return request if self.redact is None else self.redact(request)
+
+    @property
+    def handler_module(self) -> str:
+        """Where it is declared; of a container, where its first subcommand is."""
+        handler = self.handler or next(iter(self.subcommands.values())).handler
+        assert handler is not None
+        return handler.__module__
 
     def accepts(self, count: int) -> bool:
         """Whether a request of `count` words, the name included, has the right number."""
@@ -129,6 +144,7 @@ def command(
     since: str = "1.0.0",
     keys: KeyFinder | None = None,
     group: str | None = None,
+    redact: Callable[[Request], Request] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -138,6 +154,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    redact for commands that carry a password: request -> what logs may show of it
     """
 
     def enter(handler: Handler) -> Handler:
@@ -159,13 +176,14 @@ def command(
                     child.parent = row
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
+        row.writes = bool(flags & Flag.WRITE)
         row.arity = arity_of(usage)
         counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
         row.first_key, row.last_key, row.key_step = key_range_of(usage if counted < 0 else usage[:counted])
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
-        row.handler = handler
+        row.handler, row.redact = handler, redact
         row.takes_session = next(iter(inspect.signature(handler).parameters)) == "session"
         row.docstring = inspect.getdoc(handler) or ""
         return handler

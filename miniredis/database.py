@@ -262,10 +262,34 @@ class Database:
 
     def swap_data(self, other: Database) -> None:
         """SWAPDB: exchange all data, while clients, watches and waiters stay with their numbers."""
+        self._touch_swapped(other)
+        other._touch_swapped(self)
         for name in ("values", "expires", "touched", "weights", "keys", "expiring", "expiry_cursor"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, theirs)
             setattr(other, name, mine)
+
+        self._wake_for_present_keys()
+        other._wake_for_present_keys()
+
+    def _touch_swapped(self, replacement: Database) -> None:
+        """Every transaction aborts that watches a key here which is there in `replacement` or was here: unless all
+        that is exchanged is a key whose time had come against one like it, or against none."""
+        for key, watching in self.watchers.items():
+            there = key in replacement.values
+            if not there and key not in self.values:
+                continue
+            for session, expired_then in watching.items():
+                expired_now = replacement.peek_expired(key)
+                if expired_then and (not there or expired_now):
+                    continue
+                if not expired_then and key not in self.values and expired_now:
+                    watching[session] = True
+                    continue
+                session.transaction_broken = True
+
+    def _wake_for_present_keys(self) -> None:
+        self.engine.ready += [(self, key) for key in self.blocked if key in self.values]
 
     # -- expiry -------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The engine: what all clients of one server share, and the road that every command takes.
 
 No socket, file, thread or clock is opened here.  Whatever is needed of them is handed in: settings, a `Clock`, a
-`Random`, a way to set a timer; whatever must happen outside is left in a place where the shell (`server.py`) looks after
-each turn:
+`Random`, a way to set a timer; whatever must happen outside is left in a place where the shell (`server.py`) looks
+after each turn:
 
     pending     commands to be written to the append-only file, and later to replicas      → taken by `propagate_to`
     to_flush    sessions that have something to say though they were not asked (pub/sub, a served BLPOP)
@@ -14,7 +14,9 @@ now?) belongs to the session.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,16 +26,23 @@ from miniredis.database import Database
 from miniredis.errors import RedisError
 from miniredis.eviction import Eviction
 from miniredis.expiry import ExpiryCycle
+from miniredis.host import Host, NoHost
+from miniredis.latency import LatencyMonitor
 from miniredis.notifications import EVENT_CLASSES, Notifications
+from miniredis.pausing import Pause
+from miniredis.persistence.contract import NoPersistence, Persistence
 from miniredis.pubsub import PubSub
 from miniredis.slowlog import Slowlog
-from miniredis.stats import Stats
+from miniredis.stats import EXACT_US, Rates, Stats
 from miniredis.wire.replies import Status
 from miniredis.wire.requests import Request
 from serving.clock import Clock
 
 if TYPE_CHECKING:
+    from miniredis.scripting.scripts import Scripts
     from miniredis.session import Session
+
+logger = logging.getLogger("miniredis")
 
 Unit = list[tuple[int, Request]]
 """Commands that take effect together, each with its database: they are written down between MULTI and EXEC."""
@@ -60,6 +69,7 @@ class Engine:
         self.bucket_seed = random.getrandbits(63)
         self.run_id = f"{random.getrandbits(160):040x}"
         self.replication_id = f"{random.getrandbits(160):040x}"
+        self.replication_offset = 0
 
         self.now_ms = clock.now_ms()  # stands still while a command runs
         self.refreshed_us = clock.monotonic_us()
@@ -69,7 +79,10 @@ class Engine:
         self.sessions: dict[int, Session] = {}
         self.next_session_id = 1
         self.stats = Stats()
+        self.rates = Rates()
+        self.cached_scripts = 0
         self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+        self.peak_memory = 0  # the most bytes of data that anyone who asked has seen
 
         self.dirty = 0  # changes since the last snapshot
         self.pending: Unit = []
@@ -77,12 +90,18 @@ class Engine:
         self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
         self.running: Command | None = None  # the command in whose name things happen
 
+        self.persistence: Persistence = NoPersistence(self.now_ms)
+        self.host: Host = NoHost()
+
         self.ready: list[tuple[Database, bytes]] = []  # keys that appeared while somebody waits for them
         self.waiting = Waiting(self)
         self.to_flush: list[Session] = []
         self.pubsub = PubSub(self)
         self.notifications = Notifications(self)
         self.slowlog = Slowlog(self)
+        self.latency = LatencyMonitor(self)
+        self.ordinary_us = EXACT_US  # a call that takes less is counted, and that is all
+        self.pause = Pause(self)
         self.monitors: dict[Session, None] = {}  # while there are any, "monitor" stands in guards
 
         self.loading = False
@@ -95,6 +114,23 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
+        self.script_instructions_max = 0  # in simulation, where computing takes no time, what ends a script
+        self.serve_while_busy: Callable[[], None] = lambda: None  # the shell: answer others while a script runs
+        self.take_settings(settings)
+        settings.on_change(self.take_settings)
+        settings.on_change(lambda _: self.eviction.configure(), "maxmemory", "maxmemory-policy")
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        """Lua, which is opened when the first script comes."""
+        from miniredis.scripting.scripts import Scripts
+
+        return Scripts(self)
+
+    def stop_scripts(self) -> None:
+        """SHUTDOWN NOSAVE, while a script runs: it ends now, whatever it has written."""
+        if self.scripts.running is not None:
+            self.scripts.kill_asked = True
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -120,18 +156,26 @@ class Engine:
         database = session.database
         self.replaced = False
         try:
-            if command.takes_session:
-                reply = command.handler(session, *request[1:])  # type: ignore[misc]
-            else:
-                skip = 2 if command.parent is not None else 1
-                reply = command.handler(database, *request[skip:])  # type: ignore[misc]
+            skip = 2 if command.parent is not None else 1
+            reply = command.handler(session if command.takes_session else database, *request[skip:])  # type: ignore[misc]
         except RedisError as error:
             reply = error
-        if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
+        except Exception as error:
+            reply = self.fault(command, error)
+        if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
+            self.feed_monitors(session, command.shown(request))
+        if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
         self.replaced = False
         self.running = outer
         return reply
+
+    def fault(self, command: Command, error: Exception) -> RedisError:
+        """A bug of ours in `command`: the log gets the whole of it, the client an error, and the server lives on."""
+        logger.error("%s failed", command.name.upper(), exc_info=error)
+        self.stats.unexpected_errors += 1
+        self.replaced = False
+        return RedisError(f"ERR internal error in '{command.name}' command")
 
     def propagate(self, database: int, request: Request) -> None:
         """Write `request` down as an effect of what is running, beside or before the command itself."""
@@ -154,21 +198,47 @@ class Engine:
         if self.ready:
             self.waiting.serve_ready()
 
-    def check_guards(self, session: Session, command: Command) -> None:
-        """Whether the state of the server lets `session` run `command` now.  Raises what Redis answers if not."""
-        flags = command.flags
+    def check_memory_and_disk(self, session: Session, command: Command) -> None:
+        """Whether there is room, and a disk that takes what is written.  Raises what Redis answers if not."""
         if "maxmemory" in self.guards:
             self.eviction.make_room(session, command)
-        if self.write_error is not None and flags & (Flag.WRITE | Flag.MAY_REPLICATE) and not self.loading:
+        if self.write_error is not None and (session.flags_of(command) & Flag.WRITE or command.name == "ping"):
             raise RedisError(self.write_error)
-        if self.loading and not flags & Flag.LOADING:
-            raise RedisError("LOADING Redis is loading the dataset in memory")
+
+    def start_monitor(self, session: Session) -> None:
+        """Show `session` every command from now on, which costs every client the fast road."""
+        self.monitors[session] = None
+        self.guards.add("monitor")
+
+    def stop_monitor(self, session: Session) -> None:
+        self.monitors.pop(session, None)
+        if not self.monitors:
+            self.guards.discard("monitor")
 
     def feed_monitors(self, session: Session, request: Request) -> None:
         """Show `request` to everyone who said MONITOR."""
         line = monitor_line(self.clock.now_ms(), session, request)
         for monitor in self.monitors:
             monitor.push(Status(line))
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.stats.reset()
+        self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+
+    def take_settings(self, settings: Any) -> None:
+        """Hand on the settings that parts keep in a form of their own; called at the start and after CONFIG SET."""
+        self.slowlog.threshold_us = settings.slowlog_log_slower_than
+        self.slowlog.trim()
+        limits = [EXACT_US]
+        if settings.slowlog_log_slower_than >= 0:
+            limits.append(settings.slowlog_log_slower_than)
+        if settings.latency_monitor_threshold:
+            limits.append(settings.latency_monitor_threshold * 1000)
+        self.ordinary_us = min(limits)
+        self.notifications.configure(settings.notify_keyspace_events)
+        for session in self.sessions.values():
+            session.settle()
 
     # -- keyspace ---------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,13 @@ which error is seen.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from miniredis.blocking import Wait
 from miniredis.command import COMMANDS, Command, Flag, find
 from miniredis.errors import RedisError, wrong_arity
+from miniredis.stats import rough
 from miniredis.wire.replies import NO_REPLY, OK, QUEUED, encode2, encode3
 from miniredis.wire.requests import Request
 
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
     from miniredis.database import Database
     from miniredis.engine import Engine
 
-IN_SUBSCRIPTION = {"subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe",
-                   "ping", "quit", "reset"}  # fmt: skip
+SUBSCRIBING = {"subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe"}
+"""What answers by pushes, one per channel."""
+
+IN_SUBSCRIPTION = SUBSCRIBING | {"ping", "quit", "reset"}
 """What a RESP2 client may say while it is subscribed: it could not tell a reply from a message."""
+
+DOES = Flag.WRITE | Flag.READONLY | Flag.DENYOOM | Flag.MAY_REPLICATE
+MAY = Flag.LOADING | Flag.STALE
 
 UNQUEUED = {"exec", "discard", "multi", "watch", "quit", "reset"}
 """What is carried out at once inside MULTI."""
@@ -34,15 +40,15 @@ UNQUEUED = {"exec", "discard", "multi", "watch", "quit", "reset"}
 class Session:
     """The state of one client."""
 
-    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "") -> None:
+    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "", internal: bool = False) -> None:
+        """`internal`: in whose name scripts and the loading of files run commands; no client, never listed."""
         self.engine = engine
-        self.id = engine.next_session_id
-        engine.next_session_id += 1
+        self.id = 0 if internal else engine.next_session_id
         self.address, self.local_address = address, local_address
         self.database: Database = engine.databases[0]
         self.encode = encode2
         self.protocol = 2
-        self.authenticated = not engine.settings.requirepass
+        self.authenticated = not engine.settings.requirepass  # asked only while there is a password
         self.user = "default"
 
         self.out: list[bytes] = []  # what is to be sent, in order
@@ -56,24 +62,31 @@ class Session:
         self.transaction_failed = False  # a command could not be queued: EXECABORT
         self.transaction_broken = False  # a watched key was touched: EXEC answers nil
         self.watched: list[tuple[Database, bytes]] = []
+        self.in_exec = False  # nobody can wait or be told things one by one: replies are parts of a whole
         self.in_script = False
 
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shard_channels: dict[bytes, None] = {}
 
+        self.held_pushes: list[bytes] | None = None  # while a command runs: what follows its reply
         self.reply_mode = "on"  # CLIENT REPLY: on, off, skip (this one), skip next
         self.name = b""
         self.library_name = b""
         self.library_version = b""
         self.no_evict = self.no_touch = False
         self.monitoring = False
+        self.paused = False  # a request stands at the head of `queue` until CLIENT PAUSE is over
         self.created_ms = self.last_used_ms = engine.now_ms
         self.last_command = "NULL"
         self.input_bytes = self.output_bytes = 0
         self.wake: Any = None  # the shell's object for this client
+        self.fd = -1
+        self.measure: Callable[[], tuple[int, int]] = self._unsent  # bytes (read but not yet run, not yet sent)
         self.careful = not self.authenticated
-        engine.sessions[self.id] = self
+        if not internal:
+            engine.next_session_id += 1
+            engine.sessions[self.id] = self
 
     # -- requests in ----------------------------------------------------------------------------------------------
 
@@ -87,10 +100,11 @@ class Session:
         now_us = engine.clock.monotonic_us
         guards = engine.guards
         commands = engine.stats.commands
-        slow_us = engine.slowlog.threshold_us
+        ordinary_us = engine.ordinary_us
         engine.refresh_time()
         started = engine.refreshed_us
         remaining = iter(requests)
+        command = None
         for request in remaining:
             command = COMMANDS.get(request[0])
             if self.careful or guards or command is None or command.subcommands or not command.accepts(len(request)):
@@ -111,8 +125,10 @@ class Session:
             except RedisError as error:
                 reply = error
                 engine.replaced = False
+            except Exception as error:
+                reply = engine.fault(command, error)
             if engine.dirty != dirty:
-                if engine.propagate_to is not None and not engine.replaced:
+                if engine.propagate_to is not None and command.writes and not engine.replaced:
                     engine.pending.append((self.database.index, request))
                 engine.replaced = False
                 if engine.pending or engine.ready:
@@ -132,20 +148,21 @@ class Session:
                 out.append(self.encode(reply))
             ended = now_us()
             spent = ended - started
-            counters = commands[command.name]
-            counters.calls += 1
-            counters.microseconds += spent
+            if spent < ordinary_us:
+                commands[command.name][spent] += 1
+            else:
+                self._note_slow(command, request, spent)
             if kind is not bytes and isinstance(reply, RedisError):
-                counters.failed += 1
+                commands[command.name].failed += 1
                 engine.stats.count_error(reply.code)
-            if spent >= slow_us >= 0:
-                engine.slowlog.note(self, command, request, spent)
             started = ended
             if ended - engine.refreshed_us > 1000:
                 engine.refresh_time()
             if self.closing:
                 break
         engine.running = None
+        if command is not None and not command.subcommands:
+            self.last_command = command.name
         self.last_used_ms = engine.now_ms
 
     def go_on(self) -> None:
@@ -158,38 +175,69 @@ class Session:
 
     def _run_carefully(self, request: Request) -> None:
         engine = self.engine
-        started = engine.clock.monotonic_us()
         command = find(request)
         try:
             self._check(command, request)
         except RedisError as error:
-            if command is not None:
-                engine.stats.commands[command.name].rejected += 1
-            engine.stats.count_error(error.code)
-            if self.in_transaction and (command is None or command.name != "exec"):
-                self.transaction_failed = True
-            elif command is not None and command.name == "exec":
-                self.abort_transaction(error)
-                return
-            self.reply(error)
+            self._refuse(command, error)
             return
         assert command is not None
+        if engine.pause.holds(self, command):
+            self.paused = True
+            self.queue.append(request)
+            self.block()
+            return
         if self.in_transaction and command.name not in UNQUEUED:
             self.transaction.append((command, request))
             self.reply(QUEUED)
-            return
-        if engine.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
-            engine.feed_monitors(self, request)
-        reply = engine.call(self, command, request)
-        spent = engine.clock.monotonic_us() - started
+        else:
+            self._perform(command, request)
+        if not self.blocked:
+            self._end_skip()
+
+    def _perform(self, command: Command, request: Request) -> None:
+        engine = self.engine
+        if self.subscriptions and command.name not in SUBSCRIBING:
+            self.held_pushes = []
+        if self.no_touch and command.name != "touch":
+            engine.touching = False
+        reply = self.carry_out(command, request)
+        engine.touching = True
         if isinstance(reply, Wait):
             engine.end_unit()
             engine.waiting.block(self, command, request, reply)
-            return
-        self.count(command, spent, reply)
-        engine.slowlog.consider(self, command, request, spent)
-        self.reply(reply)  # before those whom this command serves: their replies are later in time
-        engine.end_unit()
+        else:
+            self.reply(reply)  # before those whom this command serves: their replies are later in time
+            engine.end_unit()
+        if self.held_pushes is not None:
+            self.out += self.held_pushes
+            self.held_pushes = None
+
+    def carry_out(self, command: Command, request: Request) -> Any:
+        """Run a command that may run, and enter it into the statistics; the reply's value, or a Wait.
+
+        Also what EXEC and scripts call for each of theirs.
+        """
+        engine = self.engine
+        started = engine.clock.monotonic_us()
+        self.last_command = command.name
+        reply = engine.call(self, command, request)
+        if not isinstance(reply, Wait):
+            self.count(command, request, engine.clock.monotonic_us() - started, reply)
+        return reply
+
+    def _refuse(self, command: Command | None, error: RedisError) -> None:
+        """Answer a request that may not even be queued."""
+        if command is not None:
+            self.engine.stats.commands[command.name].rejected += 1
+        self.engine.stats.count_error(error.code)
+        if command is not None and command.name == "exec":
+            self.end_transaction()
+            error = RedisError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
+        elif self.in_transaction:
+            self.transaction_failed = True
+        self.reply(error)
+        self._end_skip()
 
     def _check(self, command: Command | None, request: Request) -> None:
         """Whether `request` may be carried out, or queued, now.  Raises the error that Redis would give first."""
@@ -202,48 +250,86 @@ class Session:
             raise wrong_arity(command.name)
         if not command.accepts(len(request)):
             raise wrong_arity(command.name)
+        if command.name == "debug" and not self._may_debug():
+            raise RedisError(
+                'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
+                "from a local connection, otherwise you need to set this option in the configuration file, and then "
+                "restart the server."
+            )
         flags = command.flags
-        if not self.authenticated and not flags & Flag.NO_AUTH:
+        if not self.authenticated and engine.settings.requirepass and not flags & Flag.NO_AUTH:
             raise RedisError("NOAUTH Authentication required.")
+        if self.in_transaction and flags & Flag.NO_MULTI:
+            raise RedisError("ERR Command not allowed inside a transaction")
         if engine.guards:
-            engine.check_guards(self, command)
+            engine.check_memory_and_disk(self, command)
         if self.protocol == 2 and self.subscriptions and command.name not in IN_SUBSCRIPTION:
             raise RedisError(
                 f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
                 "are allowed in this context"
             )
-        if self.in_transaction and flags & Flag.NO_MULTI and command.name not in UNQUEUED:
-            raise RedisError("ERR Command not allowed inside a transaction")
+        if engine.loading and not self.flags_of(command) & Flag.LOADING:
+            raise RedisError("LOADING Redis is loading the dataset in memory")
+        if "busy" in engine.guards and not flags & Flag.ALLOW_BUSY:
+            raise RedisError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+        if self.monitoring and flags & (Flag.WRITE | Flag.READONLY | Flag.MAY_REPLICATE):
+            raise RedisError("ERR Replica can't interact with the keyspace")
 
-    def count(self, command: Command, spent_us: int, reply: Any) -> None:
+    def _may_debug(self) -> bool:
+        allowed = self.engine.settings.enable_debug_command
+        return bool(allowed == "yes" or (allowed == "local" and self.is_local))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client sits on this machine: a Unix socket or a loopback address."""
+        return self.address.startswith(("127.", "[::1]", "::1")) or self.address.endswith(":0")
+
+    def flags_of(self, command: Command) -> Flag:
+        """The flags of `command`; EXEC may do what all of its commands may, and does what any of them does."""
+        flags = command.flags
+        if command.name == "exec":
+            for queued, _ in self.transaction:
+                flags |= queued.flags & DOES
+                flags &= queued.flags | ~MAY
+        return flags
+
+    def count(self, command: Command, request: Request, spent_us: int, reply: Any) -> None:
         """Enter a finished call into the statistics."""
-        counters = self.engine.stats.commands[command.name]
-        counters.calls += 1
-        counters.microseconds += spent_us
-        self.last_command = command.name
+        stats = self.engine.stats
+        if spent_us < self.engine.ordinary_us:
+            stats.commands[command.name][spent_us] += 1
+        else:
+            self._note_slow(command, request, spent_us)
         if isinstance(reply, RedisError):
-            counters.failed += 1
-            self.engine.stats.count_error(reply.code)
+            stats.commands[command.name].failed += 1
+            stats.count_error(reply.code)
+
+    def _note_slow(self, command: Command, request: Request, spent_us: int) -> None:
+        """Count a call that took long enough for one of the logs, or to be counted by its rough duration."""
+        engine = self.engine
+        engine.stats.commands[command.name][rough(spent_us)] += 1
+        engine.slowlog.consider(self, command, request, spent_us)
+        engine.latency.note("fast-command" if command.flags & Flag.FAST else "command", spent_us // 1000)
 
     # -- replies out ----------------------------------------------------------------------------------------------
 
     def reply(self, value: Any) -> None:
         """Answer a request, unless CLIENT REPLY told us to be silent."""
-        if value is NO_REPLY:
-            return
-        if self.reply_mode != "on" and not self._may_reply():
-            return
-        self.out.append(self.encode(value))
+        if value is not NO_REPLY and self.reply_mode in ("on", "skip next"):
+            self.out.append(self.encode(value))
 
-    def _may_reply(self) -> bool:
-        if self.reply_mode == "skip":
+    def _end_skip(self) -> None:
+        """A command is over: CLIENT REPLY SKIP concerns the one after it, and that one alone."""
+        if self.reply_mode == "skip next":
+            self.reply_mode = "skip"
+        elif self.reply_mode == "skip":
             self.reply_mode = "on"
             self.settle()
-        return False
 
     def push(self, value: Any) -> None:
-        """Say something unasked: a message, a notification."""
-        if self.reply_mode != "on" and self.protocol == 2:
+        """Say something unasked: a message, a notification.  Never amid the reply to a command of one's own."""
+        if self.held_pushes is not None:
+            self.held_pushes.append(self.encode(value))
             return
         self.out.append(self.encode(value))
         self.schedule()
@@ -261,6 +347,8 @@ class Session:
         """A command that waited has its reply; what came meanwhile is carried out at the end of this turn."""
         self.blocked = False
         self.reply(reply)
+        if self.reply_mode != "on":
+            self._end_skip()
         self.schedule()
 
     def close(self, reason: str) -> None:
@@ -269,6 +357,11 @@ class Session:
         self.schedule()
 
     # -- state ----------------------------------------------------------------------------------------------------
+
+    @property
+    def type(self) -> str:
+        """How buffer limits and CLIENT LIST class a client: normal or pubsub."""
+        return "pubsub" if self.subscriptions else "normal"
 
     @property
     def subscriptions(self) -> int:
@@ -285,6 +378,25 @@ class Session:
             or self.no_touch
         )
 
+    def _unsent(self) -> tuple[int, int]:
+        return 0, sum(map(len, self.out))
+
+    def start_over(self) -> None:
+        """RESET: be as a client that has just come, the library it named aside."""
+        engine = self.engine
+        self.end_transaction()
+        self._leave_channels()
+        if self.monitoring:
+            self.monitoring = False
+            engine.stop_monitor(self)
+        self.select(0)
+        self.speak(2)
+        self.name = b""
+        self.reply_mode = "on"
+        self.no_evict = self.no_touch = False
+        self.authenticated = not engine.settings.requirepass
+        self.settle()
+
     def select(self, index: int) -> None:
         self.database = self.engine.databases[index]
 
@@ -292,11 +404,6 @@ class Session:
         """HELLO: 2 or 3 from now on."""
         self.protocol = protocol
         self.encode = encode3 if protocol == 3 else encode2
-
-    def abort_transaction(self, error: RedisError) -> None:
-        """EXEC itself was refused: the transaction ends, and the reply says why."""
-        self.end_transaction()
-        self.reply(RedisError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}"))
 
     def end_transaction(self) -> None:
         """Forget what was queued, and watch nothing any more."""
@@ -312,6 +419,10 @@ class Session:
         expired = key in database.values and database.peek_expired(key)
         database.watchers.setdefault(key, {})[self] = expired
 
+    def watches_expired_key(self) -> bool:
+        """Whether the time of a watched key has come since it was watched, though nobody has removed it yet."""
+        return any(database.peek_expired(key) and not database.watchers[key][self] for database, key in self.watched)
+
     def unwatch(self) -> None:
         for database, key in self.watched:
             watching = database.watchers[key]
@@ -325,21 +436,23 @@ class Session:
         """The connection is gone: leave every place where this session stood."""
         engine = self.engine
         engine.waiting.leave(self)
-        self.blocked = False
+        self.blocked = self.paused = False
         self.queue.clear()
         self.end_transaction()
+        self._leave_channels()
+        engine.stop_monitor(self)
+        engine.sessions.pop(self.id, None)
+
+    def _leave_channels(self) -> None:
+        pubsub = self.engine.pubsub
         for table, names in (
-            (engine.pubsub.channels, self.channels),
-            (engine.pubsub.patterns, self.patterns),
-            (engine.pubsub.shard_channels, self.shard_channels),
+            (pubsub.channels, self.channels),
+            (pubsub.patterns, self.patterns),
+            (pubsub.shard_channels, self.shard_channels),
         ):
             for name in names:
-                engine.pubsub.remove(table, name, self)
+                pubsub.remove(table, name, self)
             names.clear()
-        engine.monitors.pop(self, None)
-        if not engine.monitors:
-            engine.guards.discard("monitor")
-        engine.sessions.pop(self.id, None)
 
 
 def unknown_command(request: Request) -> RedisError:

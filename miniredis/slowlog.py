@@ -49,7 +49,8 @@ class Slowlog:
     def note(self, session: Session, command: Command, request: Request, spent_us: int) -> None:
         if command.flags & Flag.SKIP_SLOWLOG:
             return
-        entry = Entry(self.next_id, self.engine.now_ms, spent_us, shortened(request), session.address, session.name)
+        arguments = shortened(command.shown(request))
+        entry = Entry(self.next_id, self.engine.now_ms, spent_us, arguments, session.address, session.name)
         self.next_id += 1
         self.entries.appendleft(entry)
         self.trim()

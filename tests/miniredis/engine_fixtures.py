@@ -9,7 +9,9 @@ from typing import Any
 
 import miniredis.commands  # noqa: F401  fills the command table
 from miniredis.engine import Engine
+from miniredis.options import OPTIONS
 from miniredis.session import Session
+from serving.config import Settings
 
 
 class ManualClock:
@@ -91,27 +93,10 @@ class Redis:
         self.engine.refresh_time()
 
 
-def make_settings(**changes: Any) -> Any:
+def make_settings(**changes: Any) -> Settings:
     """The defaults of redis-server, with `changes`."""
-    return SimpleNamespace(
-        **{
-            "databases": 16,
-            "requirepass": "",
-            "notify_keyspace_events": "",
-            "maxmemory": 0,
-            "maxmemory_policy": "noeviction",
-            "maxmemory_samples": 5,
-            "lfu_log_factor": 10,
-            "lfu_decay_time": 1,
-            "active_expire_effort": 1,
-            "lazyfree_lazy_eviction": False,
-            "slowlog_log_slower_than": 10_000,
-            "slowlog_max_len": 128,
-            "lazyfree_lazy_expire": False,
-            "hll_sparse_max_bytes": 3000,
-            "zset_max_listpack_entries": 128,
-            "zset_max_listpack_value": 64,
-            "proto_max_bulk_len": 512 * 1024 * 1024,
-            **changes,
-        }
-    )
+    settings = OPTIONS.load()
+    for name, value in changes.items():
+        assert hasattr(settings, name), f"no option is called {name}"
+        setattr(settings, name, value)
+    return settings
