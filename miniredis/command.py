@@ -184,7 +184,8 @@ def command(
         row.arity = arity_of(usage)
         if not row.subcommands:
             row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
-        row.first_key, row.last_key, row.key_step = key_range_of(usage)
+        counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
+        row.first_key, row.last_key, row.key_step = key_range_of(usage if counted < 0 else usage[:counted])
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
@@ -218,25 +219,25 @@ def arity_of(usage: str) -> int:
     >>> arity_of("GET key"), arity_of("SADD key member [member ...]"), arity_of("SET key value [NX | XX] [GET]")
     (2, -3, -3)
     """
-    required, depth, optional = 0, 0, False
-    alternative = False
-    for word in re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage):
-        if word == "[":
-            depth += 1
-            optional = True
-        elif word == "]":
-            depth -= 1
-        elif word == "...":
-            optional = True
-        elif word in "<>":
-            continue
-        elif word == "|":
-            alternative = True
-        elif alternative:
-            alternative = False
-        elif not depth:
-            required += 1
-    return -required if optional else required
+    words = iter(re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage))
+
+    def required(end: str) -> int:
+        """Of the words up to `end`, how many there must be; of alternatives the shortest counts."""
+        shortest, count = None, 0
+        for word in words:
+            if word == end:
+                break
+            if word == "[":
+                required("]")
+            elif word == "<":
+                count += required(">")
+            elif word == "|":
+                shortest, count = min(count, count if shortest is None else shortest), 0
+            elif word != "...":
+                count += 1
+        return count if shortest is None else min(count, shortest)
+
+    return -required("") if "[" in usage or "..." in usage else required("")
 
 
 def key_range_of(usage: str) -> tuple[int, int, int]:
