@@ -13,6 +13,7 @@ CHAPTERS = (
     "server",
     "info",
     "config",
+    "command_docs",
     "slowlog",
     "latency",
     "memory",
