@@ -88,6 +88,7 @@ class Command:
         "subcommands",
         "takes_session",
         "usage",
+        "writes",
     )
 
     def __init__(self, name: str, group: str) -> None:
@@ -95,6 +96,7 @@ class Command:
         self.group = group
         self.usage = ""
         self.flags = Flag(0)
+        self.writes = False  # WRITE in flags, for the hot path: a look at an IntFlag takes 0.3 µs
         self.since = "1.0.0"
         self.arity = -2  # n exactly, -n at least, the name included
         self.first_key = self.last_key = self.key_step = 0
@@ -174,6 +176,7 @@ def command(
                     child.parent = row
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
+        row.writes = bool(flags & Flag.WRITE)
         row.arity = arity_of(usage)
         row.first_key, row.last_key, row.key_step = key_range_of(usage)
         row.find_keys = keys

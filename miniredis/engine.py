@@ -14,7 +14,9 @@ now?) belongs to the session.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,7 +39,10 @@ from miniredis.wire.requests import Request
 from serving.clock import Clock
 
 if TYPE_CHECKING:
+    from miniredis.scripting.scripts import Scripts
     from miniredis.session import Session
+
+logger = logging.getLogger("miniredis")
 
 Unit = list[tuple[int, Request]]
 """Commands that take effect together, each with its database: they are written down between MULTI and EXEC."""
@@ -109,9 +114,18 @@ class Engine:
         self.eviction = Eviction(self)
         self.expiry = ExpiryCycle(self)
         self.first_stamp = self.eviction.first_stamp()
+        self.script_instructions_max = 0  # in simulation, where computing takes no time, what ends a script
+        self.serve_while_busy: Callable[[], None] = lambda: None  # the shell: answer others while a script runs
         self.take_settings(settings)
         settings.on_change(self.take_settings)
         settings.on_change(lambda _: self.eviction.configure(), "maxmemory", "maxmemory-policy")
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        """Lua, which is opened when the first script comes."""
+        from miniredis.scripting.scripts import Scripts
+
+        return Scripts(self)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -141,13 +155,22 @@ class Engine:
             reply = command.handler(session if command.takes_session else database, *request[skip:])  # type: ignore[misc]
         except RedisError as error:
             reply = error
+        except Exception as error:
+            reply = self.fault(command, error)
         if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
             self.feed_monitors(session, command.shown(request))
-        if self.dirty != dirty and not self.replaced and command.flags & Flag.WRITE:
+        if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
         self.replaced = False
         self.running = outer
         return reply
+
+    def fault(self, command: Command, error: Exception) -> RedisError:
+        """A bug of ours in `command`: the log gets the whole of it, the client an error, and the server lives on."""
+        logger.error("%s failed", command.name.upper(), exc_info=error)
+        self.stats.unexpected_errors += 1
+        self.replaced = False
+        return RedisError(f"ERR internal error in '{command.name}' command")
 
     def propagate(self, database: int, request: Request) -> None:
         """Write `request` down as an effect of what is running, beside or before the command itself."""

@@ -21,6 +21,10 @@ _CONVERSION = re.compile(
 )
 
 
+_SPELLS_LIMIT = re.compile(rb"[+-]?(?:inf(?:inity)?|(?:0x)?[0.]+(?:[ep][+-]?\d+)?)", re.IGNORECASE)
+"""Infinity, or zero, by intention."""
+
+
 def parse_integer(text: bytes | bytearray) -> int | None:
     """The integer that `text` canonically spells, within 64 bits, or None."""
     if len(text) > LONGEST_INTEGER:
@@ -56,12 +60,19 @@ def parse_float(text: bytes | bytearray) -> float | None:
     if not _CONVERSION.fullmatch(text):
         return None
     plain = text.decode("ascii")
-    return float.fromhex(plain) if "x" in plain.lower() else float(plain)
+    if "x" not in plain.lower():
+        return float(plain)
+    try:
+        return float.fromhex(plain)
+    except OverflowError:
+        return -math.inf if plain[0] == "-" else math.inf
 
 
 def float_number(text: bytes | bytearray, error: str | None = None) -> float:
+    """A double, or the error reply: Redis's usual one, or `error`.  What is too large or too small for one is refused,
+    not rounded to infinity or zero."""
     number = parse_float(text)
-    if number is None:
+    if number is None or ((number == 0 or math.isinf(number)) and not _SPELLS_LIMIT.fullmatch(text)):
         raise RedisError(error) if error else NotAFloat()
     return number
 

@@ -40,10 +40,10 @@ UNQUEUED = {"exec", "discard", "multi", "watch", "quit", "reset"}
 class Session:
     """The state of one client."""
 
-    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "") -> None:
+    def __init__(self, engine: Engine, *, address: str = "", local_address: str = "", internal: bool = False) -> None:
+        """`internal`: in whose name scripts and the loading of files run commands; no client, never listed."""
         self.engine = engine
-        self.id = engine.next_session_id
-        engine.next_session_id += 1
+        self.id = 0 if internal else engine.next_session_id
         self.address, self.local_address = address, local_address
         self.database: Database = engine.databases[0]
         self.encode = encode2
@@ -84,7 +84,9 @@ class Session:
         self.fd = -1
         self.measure: Callable[[], tuple[int, int]] = self._unsent  # bytes (read but not yet run, not yet sent)
         self.careful = not self.authenticated
-        engine.sessions[self.id] = self
+        if not internal:
+            engine.next_session_id += 1
+            engine.sessions[self.id] = self
 
     # -- requests in ----------------------------------------------------------------------------------------------
 
@@ -123,8 +125,10 @@ class Session:
             except RedisError as error:
                 reply = error
                 engine.replaced = False
+            except Exception as error:
+                reply = engine.fault(command, error)
             if engine.dirty != dirty:
-                if engine.propagate_to is not None and not engine.replaced:
+                if engine.propagate_to is not None and command.writes and not engine.replaced:
                     engine.pending.append((self.database.index, request))
                 engine.replaced = False
                 if engine.pending or engine.ready:
@@ -266,6 +270,8 @@ class Session:
             )
         if engine.loading and not self.flags_of(command) & Flag.LOADING:
             raise RedisError("LOADING Redis is loading the dataset in memory")
+        if "busy" in engine.guards and not flags & Flag.ALLOW_BUSY:
+            raise RedisError("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
         if self.monitoring and flags & (Flag.WRITE | Flag.READONLY | Flag.MAY_REPLICATE):
             raise RedisError("ERR Replica can't interact with the keyspace")
 

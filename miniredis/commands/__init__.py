@@ -4,9 +4,14 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "sorted_sets",
+    "sorted_set_ranges",
+    "sorted_set_algebra",
     "keys",
+    "dump",
     "transactions",
     "pubsub",
+    "scripting",
     "connection",
     "clients",
     "databases",

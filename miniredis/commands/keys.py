@@ -6,7 +6,7 @@ must not start every countdown anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from miniredis.command import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE, command
 from miniredis.errors import NoSuchKey, RedisError

@@ -100,41 +100,39 @@ def _check_count(words: tuple[bytes, ...]) -> None:
 
 
 @command("SCRIPT LOAD script", NOSCRIPT | STALE, since="2.6.0")
-def script_load(session: Session, *words: bytes) -> bytes:
+def script_load(session: Session, script: bytes) -> bytes:
     """Compile a program and keep it; its SHA-1.  O(N) in the program."""
-    return session.engine.scripts.load(words[-1]).sha.encode()
+    return session.engine.scripts.load(script).sha.encode()
 
 
 @command("SCRIPT EXISTS sha1 [sha1 ...]", NOSCRIPT, since="2.6.0")
-def script_exists(session: Session, *words: bytes) -> list[int]:
+def script_exists(session: Session, *shas: bytes) -> list[int]:
     """1 for each program that is kept, else 0.  O(N) in the names."""
     kept = session.engine.scripts.scripts
-    return [int(sha.decode("latin-1").lower() in kept) for sha in words[1:]]
+    return [int(sha.decode("latin-1").lower() in kept) for sha in shas]
 
 
 @command("SCRIPT FLUSH [ASYNC | SYNC]", NOSCRIPT, since="2.6.0")
-def script_flush(session: Session, *words: bytes) -> Status:
+def script_flush(session: Session, *options: bytes) -> Status:
     """Forget all programs.  O(N) in the programs."""
-    if len(words) > 2 or (len(words) == 2 and words[1].upper() not in (b"ASYNC", b"SYNC")):
+    if len(options) > 1 or (options and options[0].upper() not in (b"ASYNC", b"SYNC")):
         raise RedisError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     session.engine.scripts.flush()
     return OK
 
 
 @command("SCRIPT KILL", NOSCRIPT | ALLOW_BUSY, since="2.6.0")
-def script_kill(session: Session, *words: bytes) -> Status:
+def script_kill(session: Session) -> Status:
     """End the program that runs, unless it has written.  O(1)."""
     session.engine.scripts.kill()
     return OK
 
 
 @command("SCRIPT DEBUG <YES | SYNC | NO>", NOSCRIPT, since="3.2.0")
-def script_debug(session: Session, *words: bytes) -> Status:
+def script_debug(session: Session, mode: bytes) -> Status:
     """Switch the step-by-step debugger, which is not built here: only NO is accepted.  O(1)."""
-    if words[-1].upper() not in (b"YES", b"SYNC", b"NO"):
+    if mode.upper() not in (b"YES", b"SYNC", b"NO"):
         raise RedisError("ERR Use SCRIPT DEBUG YES/SYNC/NO")
-    if words[-1].upper() != b"NO":
+    if mode.upper() != b"NO":
         raise RedisError("ERR The Lua debugger is not available")
     return OK
-
-

@@ -10,7 +10,6 @@ later does not give the key another ten seconds.
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any

@@ -157,9 +157,7 @@ class LuaJson:
     def encode_number_precision(self, digits: Any = None) -> int:
         if digits is not None:
             if not 1 <= digits <= 14:
-                raise ValueError(
-                    "bad argument #1 to 'encode_number_precision' (expected integer between 1 and 14)"
-                )
+                raise ValueError("bad argument #1 to 'encode_number_precision' (expected integer between 1 and 14)")
             self.precision = int(digits)
         return self.precision
 

@@ -16,12 +16,12 @@ the next one at once.
 """
 
 SANDBOX = rb"""
-local python_call, python_tick, python_random, python_library, python_null = ...
+local python_call, python_tick, python_random, python_library, python_null, python_untail = ...
 
 local debug_sethook, debug_getinfo = debug.sethook, debug.getinfo
 local error, type, rawset, setmetatable, getmetatable = error, type, rawset, setmetatable, getmetatable
 local next, pairs, select, tostring, xpcall, rawget, rawequal = next, pairs, select, tostring, xpcall, rawget, rawequal
-local loadstring, unpack, setfenv, ipairs, pcall = loadstring, unpack, setfenv, ipairs, pcall
+local dump, loadstring, unpack, setfenv, ipairs, pcall = string.dump, loadstring, unpack, setfenv, ipairs, pcall
 
 -- Read-only tables ---------------------------------------------------------------------------------------------------
 
@@ -155,10 +155,17 @@ function globals.setmetatable(t, metatable)
     return setmetatable(t, metatable)
 end
 
+local environment                                       -- what a script sees as its globals
+
+local function inside(chunk, failure)
+    if chunk then setfenv(chunk, environment) end
+    return chunk, failure
+end
+
 -- Precompiled chunks are not checked by Lua and can break it: source text only.
 function globals.loadstring(text, name)
     if type(text) == 'string' and text:sub(1, 1) == '\27' then return nil, 'attempt to load a binary chunk' end
-    return loadstring(text, name or text)
+    return inside(loadstring(text, name or text))
 end
 
 function globals.load(pieces, name)
@@ -221,7 +228,7 @@ function globals.getmetatable(t)
     return getmetatable(t)
 end
 
-local environment = protect(globals, function(_, name)
+environment = protect(globals, function(_, name)
     local value = globals[name]
     if value == nil then
         error('Script attempted to access nonexistent global variable \'' .. tostring(name) .. '\'', 2)
@@ -229,13 +236,12 @@ local environment = protect(globals, function(_, name)
     return value
 end)
 globals._G = environment
-setfenv(0, environment)
 
 -- The script's own line in which an error was raised
 local function handler(failure)
     local level = 2
     local info = debug_getinfo(level, 'Sl')
-    while info and (info.what == 'C' or info.source == '=sandbox') do
+    while info and (info.what == 'C' or info.what == 'tail' or info.source == '=sandbox') do
         level = level + 1
         info = debug_getinfo(level, 'Sl')
     end
@@ -252,15 +258,15 @@ end
 
 local function compile(text)
     local chunk, failure = loadstring(text, '@user_script')
-    if chunk then setfenv(chunk, environment) end
-    return chunk, failure
+    if not chunk then return nil, failure end
+    return inside(loadstring(python_untail(dump(chunk)), '@user_script'))
 end
 
 local function run(chunk, keys, arguments)
     globals.KEYS, globals.ARGV, killed = keys, arguments, nil
     debug_sethook(on_count, '', INSTRUCTIONS)
-    local ok, result = xpcall(chunk, handler)
-    debug_sethook()
+    local ok, result = xpcall(chunk, handler) debug_sethook()      -- one line: the hook of a killed script is by line
+    if not ok and type(result) ~= 'table' then result = {err = 'ERR ' .. tostring(killed or result)} end
     globals.KEYS, globals.ARGV = nil, nil
     return ok, result
 end

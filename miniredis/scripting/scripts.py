@@ -1,7 +1,7 @@
 """Scripts: Lua programs that run inside the server, between two requests of anybody else.
 
-That is their whole point (what a script reads cannot change before it writes) and their danger (nobody is served until it ends).
-So a script has a session of its own, on which the usual questions are asked for each `redis.call`; its effects are
+That is their whole point (what a script reads cannot change before it writes) and their danger (nobody is served until
+it ends).  So a script has a session of its own, on which the usual questions are asked for each `redis.call`; its effects are
 written down as one unit; and Lua's instruction count calls back here, where a script that takes too long is declared
 busy: other clients are then answered with BUSY, and one of them may kill it, as long as it has written nothing.
 
@@ -25,16 +25,19 @@ from miniredis import REDIS_VERSION
 from miniredis.blocking import Wait
 from miniredis.command import Flag, find
 from miniredis.errors import RedisError
+from miniredis.numbers import format_float
 from miniredis.scripting import bits, structs
 from miniredis.scripting.lua_json import LuaJson
 from miniredis.scripting.lua_msgpack import LuaMsgpack
 from miniredis.scripting.random48 import Random48
 from miniredis.scripting.sandbox import SANDBOX
+from miniredis.scripting.tail_calls import without_tail_calls
 from miniredis.session import Session
 from miniredis.wire.replies import (
     NULL_ARRAY,
     Attributed,
     BigNumber,
+    MapReply,
     Pairs,
     SetReply,
     Status,
@@ -97,7 +100,12 @@ class Scripts:
         self._functions = self._library()
         load = self.lua.eval(b"function(text) return loadstring(text, '=sandbox') end")
         self._compile, self._run = load(SANDBOX)(
-            self._call, self._tick, self._random, self._functions.__getitem__, self._take_null
+            self._call,
+            self._tick,
+            self._random,
+            self._functions.__getitem__,
+            self._take_null,
+            without_tail_calls,
         )
 
     # -- programs -------------------------------------------------------------------------------------------------
@@ -108,9 +116,9 @@ class Scripts:
         if (script := self.scripts.get(sha)) is not None:
             return script
         body, flags = _shebang(text)
-        chunk = self._compile(body)
-        if isinstance(chunk, tuple):
-            raise RedisError(b"ERR Error compiling script (new function): " + chunk[1])
+        chunk, failure = self._compile(body)
+        if chunk is None:
+            raise RedisError(b"ERR Error compiling script (new function): " + failure)
         script = self.scripts[sha] = Script(sha, text, chunk, flags)
         return script
 
@@ -134,9 +142,7 @@ class Scripts:
         self.spent_instructions = 0
         self.dice.seed(0)
         try:
-            ok, result = self._run(
-                script.chunk, self.lua.table_from(keys), self.lua.table_from(arguments)
-            )
+            ok, result = self._run(script.chunk, self.lua.table_from(keys), self.lua.table_from(arguments))
             if not ok:
                 raise self._failure(script, result)
             return self._reply(result)
@@ -177,7 +183,7 @@ class Scripts:
             raise RedisError("ERR Wrong number of args calling Redis command from script")
         if command.flags & Flag.NOSCRIPT:
             raise RedisError("ERR This Redis command is not allowed from script")
-        writes = bool(command.flags & Flag.WRITE)
+        writes = command.writes
         if writes and self.read_only:
             raise RedisError("ERR Write commands are not allowed from read-only scripts.")
         if writes and engine.write_error is not None and not self.wrote:
@@ -185,13 +191,11 @@ class Scripts:
         flags = self.running.flags if self.running is not None else None
         if "maxmemory" in engine.guards and not self.wrote and not (flags and b"allow-oom" in flags):
             engine.eviction.make_room(session, command)
-        if engine.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
-            engine.feed_monitors(session, request)
         if writes:
             self.wrote = True
         session.protocol = self.protocol
         noted = len(engine.pending)
-        reply = engine.call(session, command, request)
+        reply = session.carry_out(command, request)
         if not self.replicate & REPLICATE_AOF:
             del engine.pending[noted:]
         return reply.timeout_reply if isinstance(reply, Wait) else reply
@@ -327,15 +331,13 @@ class Scripts:
         if self.protocol == 3:
             return self._to_lua3(value)
         if kind is float:
-            from miniredis.numbers import format_float
-
             return format_float(value)
         if kind is dict:
             return self._table([item for pair in value.items() for item in pair])
         if kind is Pairs:
             return self._table([item for pair in value for item in pair])
         if kind is BigNumber:
-            return b"%d" % value
+            return bytes(value)
         if kind is Attributed:
             return self._to_lua(value.value)
         if isinstance(value, str):
@@ -353,7 +355,7 @@ class Scripts:
             members = dict.fromkeys(map(self._to_lua, value), True)
             return self.lua.table_from({b"set": self.lua.table_from(members)})
         if kind is BigNumber:
-            return self.lua.table_from({b"big_number": b"%d" % value})
+            return self.lua.table_from({b"big_number": bytes(value)})
         if kind is Verbatim:
             parts = {b"string": value.encode(), b"format": value.format.encode()}
             return self.lua.table_from({b"verbatim_string": self.lua.table_from(parts)})
@@ -395,7 +397,7 @@ class Scripts:
         if isinstance(number := table[b"double"], (int, float)):
             return float(number)
         if _is_table(pairs := table[b"map"]):
-            return Map((self._reply(key, depth), self._reply(value, depth)) for key, value in pairs.items())
+            return MapReply((self._reply(key, depth), self._reply(value, depth)) for key, value in pairs.items())
         if _is_table(members := table[b"set"]):
             return SetReply(self._reply(member, depth) for member in members)
         if isinstance(number := table[b"big_number"], bytes):

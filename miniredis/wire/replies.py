@@ -16,7 +16,7 @@ Commands return plain values and never know which protocol their client speaks; 
     Pairs([(a, b), ...])  *4 a b a b                    *2  *2 a b  *2 a b
     NULL_ARRAY            *-1                           _
     Verbatim("txt", ...)  $n text                       =n+4 txt:text
-    BigNumber(n)          $n digits                     (digits
+    BigNumber(b"1")       $1 1                          (1
     Push([...])           *n ...                        >n ...
     Attributed(a, value)  value                         |n a ...  value
     str                   bulk string, for our own texts
@@ -45,6 +45,10 @@ class Pairs(list[Any]):
     """(a, b) pairs that RESP2 sends flat and RESP3 nested: scores, ranges with values."""
 
 
+class MapReply(list[Any]):
+    """(key, value) pairs, as a dict would be sent; for keys that a dict cannot hold, such as lists."""
+
+
 class Push(list[Any]):
     """Out of band: pub/sub, invalidation."""
 
@@ -55,8 +59,8 @@ class Verbatim(str):
     format = "txt"
 
 
-class BigNumber(int):
-    """An integer beyond 64 bits."""
+class BigNumber(bytes):
+    """The digits of an integer beyond 64 bits."""
 
 
 class Attributed:
@@ -160,10 +164,11 @@ RESP2.update(
         dict: lambda value: _array(_flat(value.items()), 2 * len(value), b"*", encode2),
         SetReply: lambda value: _array(value, len(value), b"*", encode2),
         Pairs: lambda value: _array(_flat(value), 2 * len(value), b"*", encode2),
+        MapReply: lambda value: _array(_flat(value), 2 * len(value), b"*", encode2),
         Push: lambda value: _array(value, len(value), b"*", encode2),
         _NullArray: lambda _: b"*-1\r\n",
         Verbatim: encode_text,
-        BigNumber: lambda value: encode_bulk(b"%d" % value),
+        BigNumber: lambda value: encode_bulk(value),
         Attributed: lambda reply: encode2(reply.value),
     }
 )
@@ -176,10 +181,11 @@ RESP3.update(
         dict: lambda value: _array(_flat(value.items()), len(value), b"%", encode3),
         SetReply: lambda value: _array(value, len(value), b"~", encode3),
         Pairs: lambda value: _array(value, len(value), b"*", encode3),
+        MapReply: lambda value: _array(_flat(value), len(value), b"%", encode3),
         Push: lambda value: _array(value, len(value), b">", encode3),
         _NullArray: lambda _: b"_\r\n",
         Verbatim: lambda text: _verbatim(text),
-        BigNumber: lambda value: b"(%d\r\n" % value,
+        BigNumber: lambda value: b"(%b\r\n" % value,
         Attributed: lambda reply: (
             _array(_flat(reply.attributes.items()), len(reply.attributes), b"|", encode3) + encode3(reply.value)
         ),

@@ -1,0 +1,140 @@
+"""`mini simulate redis`: the Redis scenario under virtual time, seed after seed.
+
+A seed decides everything: how hard the clients push, which faults strike and when, what the network and the disk are
+like, and so which of its many possible courses the run takes.  The same seed takes the same course again, which is what
+`--replay` is for.
+
+Here, and nowhere below, the three meet: the simulated world, the scenario, and the server it is to judge.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from importlib import import_module
+from random import Random
+from typing import Any
+
+import click
+
+from scenarios import redis as scenario
+from scenarios.resp import Streams
+from serving.readers import read_arguments
+from simulation import runner
+from simulation.world import Host, World
+
+HOST, CLIENTS, PORT = "redis", "world", 6379
+UNTIL_S = 900.0
+
+Software = Callable[[Host], Coroutine[Any, Any, object]]
+
+
+class SimulatedServer:
+    """A simulated host as `scenarios.redis.Server` wants it."""
+
+    def __init__(self, world: World, software: Software) -> None:
+        self._world, self._software = world, software
+
+    async def connect(self) -> Streams:
+        return await asyncio.open_connection(HOST, PORT)
+
+    async def start(self) -> None:
+        self._world.start(HOST, self._software)
+
+    async def kill(self) -> None:
+        self._still_there()
+        self._world.kill(HOST)
+
+    async def power_failure(self) -> None:
+        self._still_there()
+        self._world.power_loss(HOST)
+
+    def _still_there(self) -> None:
+        host = self._world.host(HOST)
+        if not host.running:
+            raise scenario.Violated(f"the server ended by itself, exit code {host.exit_code}")
+
+    async def pause(self) -> None:
+        self._world.pause(HOST)
+
+    async def resume(self) -> None:
+        self._world.resume(HOST)
+
+    async def cut(self) -> None:
+        self._world.network.partition([HOST], [CLIENTS])
+        self._world.network.reset(HOST)
+
+    async def heal(self) -> None:
+        self._world.network.heal()
+
+
+def drawn_plan(random: Random, appendfsync: str) -> scenario.Plan:
+    """How hard this seed pushes.  Few clients and few keys: what is found, is found in how their writes interleave."""
+    crashes = random.choice((("power_failure",), ("kill", "power_failure"), ("kill", "power_failure"), ("kill",)))
+    disturbances = random.choice(((), ("pause",), ("cut",), ("pause", "cut")))
+    return scenario.Plan(
+        appendfsync=appendfsync,
+        rounds=random.randint(3, 6),
+        private_writers=random.randint(1, 3),
+        sharing_writers=random.randint(1, 3),
+        faults=crashes * 2 + disturbances,
+        load_s=random.choice(((0.05, 0.5), (0.2, 1.0), (1.0, 3.0))),
+        pause_s=random.choice(((0.05, 0.5), (1.0, 8.0))),
+        think_s=random.choice((0.05, 0.1, 0.3)),
+        rewrite_chance=random.choice((0.0, 0.3, 0.8)),
+        double_kill_chance=random.choice((0.0, 0.3)),
+        idle_crash_chance=random.choice((0.0, 0.3)),
+    )
+
+
+async def redis_run(world: World, software: Software, plan: scenario.Plan) -> scenario.Report:
+    """One seed.  Raises scenarios.redis.Violated when the server broke a promise."""
+    world.note(f"plan {plan}")
+    server = SimulatedServer(world, software)
+    await server.start()
+    report = await scenario.run(server, plan, world.random("scenario"), world.note)
+    return report.verify()
+
+
+async def miniredis(host: Host, appendfsync: str) -> None:
+    """Our server, unmodified: its clock, its dice and its disk are the host's."""
+    arguments = ["--port", str(PORT), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync]
+    settings = import_module("miniredis.options").OPTIONS.load(read_arguments(arguments).given)
+    server_type = import_module("miniredis.server").Server
+    server = server_type(settings, clock=host.clock, random=host.random, disk=host.disk)
+    await server.start()
+    await asyncio.Event().wait()
+
+
+async def judge_miniredis(world: World, appendfsync: str) -> object:
+    """What the runner runs: at the top of a module, as it goes to other processes."""
+    plan = drawn_plan(world.random("plan"), appendfsync)
+    return await redis_run(world, partial(miniredis, appendfsync=appendfsync), plan)
+
+
+@click.group()
+def simulate() -> None:
+    """Run a server under virtual time, thousands of seeds."""
+
+
+@simulate.command()
+@click.option("--seeds", default=200, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--first-seed", default=1, show_default=True, help="The first of them.")
+@click.option("--replay", type=int, metavar="SEED", help="Run one seed here, and print its trace.")
+@click.option("--appendfsync", type=click.Choice(["always", "everysec"]), default="always", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core when not given.")
+@click.option("--twice", is_flag=True, help="Run each seed two times and compare: is it deterministic?")
+def redis(seeds: int, first_seed: int, replay: int | None, appendfsync: str, workers: int | None, twice: bool) -> None:
+    """Crashes, power failures, pauses and cuts, and everything read back after each."""
+    judge = partial(judge_miniredis, appendfsync=appendfsync)
+    if replay is not None:
+        sys.exit(1 if runner.replay(judge, replay, until=UNTIL_S).failure else 0)
+    summary = runner.run_seeds(
+        judge,
+        range(first_seed, first_seed + seeds),
+        replay_command=lambda seed: f"mini simulate redis --appendfsync {appendfsync} --replay {seed}",
+        until=UNTIL_S,
+        workers=workers,
+        twice=twice,
+    )
+    sys.exit(1 if summary.failures or summary.interrupted else 0)
