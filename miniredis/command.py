@@ -145,6 +145,7 @@ def command(
     keys: KeyFinder | None = None,
     group: str | None = None,
     redact: Callable[[Request], Request] | None = None,
+    arity: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -154,6 +155,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    arity  where it is not what the usage line says
     redact for commands that carry a password: request -> what logs may show of it
     """
 
@@ -177,7 +179,7 @@ def command(
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
-        row.arity = arity_of(usage)
+        row.arity = arity_of(usage) if arity is None else arity
         row.first_key, row.last_key, row.key_step = key_range_of(usage)
         row.find_keys = keys
         if keys is not None:

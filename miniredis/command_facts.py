@@ -9,7 +9,7 @@ Source: Redis 7.2, `src/commands/*.json`; documentation, "Key specifications", "
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -39,10 +39,11 @@ OWN_CATEGORIES = {
     "keyspace": "dbsize",
     "dangerous": "info",
     "admin dangerous": "lastsave role",
-    "connection": "command wait waitaof command|count command|docs command|getkeys command|getkeysandflags command|help "
-                  "command|info command|list",
+    "connection":
+        "command wait waitaof command|count command|docs command|getkeys command|getkeysandflags command|help "
+        "command|info command|list",
     "set sortedset list dangerous": "sort sort_ro",
-    "": "client|help pfselftest",
+    "": "pfselftest",
 }  # fmt: skip
 """Categories -> the commands that are in these instead of their group's."""
 
@@ -215,7 +216,8 @@ class KeySpec:
         return {**shown, "begin_search": begin, "find_keys": find}
 
     def positions(self, request: Request) -> Sequence[int]:
-        """Where the keys of `request` stand; none where that cannot be told."""
+        """Where the keys of `request` stand; none where that cannot be told.  Raises ValueError when a count of keys
+        is not one."""
         begin = self.index
         if self.keyword:
             words = [word.upper() for word in request]
@@ -224,8 +226,10 @@ class KeySpec:
         if begin is None or begin >= len(request):
             return ()
         if self.counted:
-            count = request[begin]
-            return range(begin + 1, begin + 1 + int(count)) if count.isdigit() else ()
+            end = begin + 1 + int(request[begin])
+            if end > len(request):
+                raise ValueError("fewer keys than their number says")
+            return range(begin + 1, end)
         last = len(request) + self.last if self.last < 0 else begin + self.last
         return range(begin, min(last, len(request) - 1) + 1, self.step)
 
@@ -252,21 +256,42 @@ def _parse(text: str) -> KeySpec:
     return KeySpec(tuple(flags), note, int(first), last=int(last or 0), step=int(step or 1))
 
 
+def names_keys(row: Command) -> bool:
+    """Whether requests of `row` can name keys at all; channels are not."""
+    return any("not_key" not in spec.flags for spec in key_specs(row))
+
+
 def keys_and_flags(row: Command, request: Request) -> list[tuple[bytes, tuple[str, ...]]]:
-    """The keys of `request` in order, each with what is done to it."""
+    """The keys of `request` in order, each with what is done to it; none when they cannot be told."""
     specs = key_specs(row)
-    if "not_key" in (specs[0].flags if specs else ()):
+    try:
+        found = {place: spec.flags for spec in specs for place in spec.positions(request)}
+    except ValueError:
         return []
-    found = {place: spec.flags for spec in specs for place in spec.positions(request)}
-    named = [(request[place], found[place]) for place in sorted(found) if place < len(request)]
-    if row.find_keys is None or not specs:
+    if row.name in VARIABLE:
+        return [(request[place], VARIABLE[row.name](request)) for place in sorted(found)]
+    named = [(request[place], found[place]) for place in sorted(found)]
+    if row.find_keys is None or all(spec.index is not None or spec.keyword for spec in specs):
         return named
     # Some keys only the command itself can find: those are what the last specification says.
     rest = list(row.keys(request))
     for key, _ in named:
-        if key in rest:
-            rest.remove(key)
+        rest.remove(key)
     return named + [(key, specs[-1].flags) for key in rest]
+
+
+def _set_flags(request: Request) -> tuple[str, ...]:
+    reads = any(word.upper() == b"GET" for word in request[3:])
+    return ("RW", "access", "update") if reads else ("OW", "update")
+
+
+def _bitfield_flags(request: Request) -> tuple[str, ...]:
+    writes = any(word.upper() in (b"SET", b"INCRBY") for word in request[2:])
+    return ("RW", "access", "update") if writes else ("RO", "access")
+
+
+VARIABLE: dict[str, Callable[[Request], tuple[str, ...]]] = {"set": _set_flags, "bitfield": _bitfield_flags}
+"""Where the options decide what is done to the key."""
 
 
 # -- deprecated, internal -------------------------------------------------------------------------------------------

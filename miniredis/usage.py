@@ -93,11 +93,14 @@ class _Reader:
             argument = _as_one(group)
             argument.optional = argument.optional or word == "["
             return [argument]
-        if not word.isupper() and not re.fullmatch(r"[A-Z][A-Z0-9-]*", word):
+        if _is_name(word):
             return [_named(word)]
         following = self.peek()
-        if following and following not in "[]<>|." and following != "..." and not following.isupper():
-            argument = _named(self.take())
+        if _is_name(following):
+            names = [_named(self.take())]
+            while _is_name(self.peek()):
+                names.append(_named(self.take()))
+            argument = names[0] if len(names) == 1 else _block(names)
         elif following == "<":
             argument = self._one()[0]
         else:
@@ -112,6 +115,11 @@ class _Reader:
             self.take()
             found.append(self.sequence())
         return found
+
+
+def _is_name(word: str) -> bool:
+    """Something to fill in, as opposed to a token, a bracket, the dots or the end."""
+    return bool(re.search(r"[a-z]", word))
 
 
 def _as_one(alternatives: list[list[Argument]]) -> Argument:
@@ -137,8 +145,7 @@ def _only_dots(parts: list[Argument]) -> bool:
 def _repeats(found: list[Argument], argument: Argument) -> bool:
     """`key [key ...]`: the bracket says again what stands before it; that is then one argument, repeated."""
     parts = argument.parts if argument.kind == "block" else [argument]
-    names = [(part.name, part.token) for part in parts]
-    if not argument.multiple or [(part.name, part.token) for part in found[-len(parts) :]] != names:
+    if not argument.multiple or [part.name for part in found[-len(parts) :]] != [part.name for part in parts]:
         return False
     if len(parts) == 1:
         found[-1].multiple = True

@@ -20,6 +20,7 @@ from miniredis.command_facts import (
     group,
     key_specs,
     keys_and_flags,
+    names_keys,
     tips,
 )
 from miniredis.command_help import add_help, split_docstring
@@ -50,8 +51,8 @@ def named(name: bytes) -> Command | None:
     return row.subcommands.get(second) if row is not None and bar else row
 
 
-@command("COMMAND", ASKING, since="2.8.13", group="server")
-def command_(session: Session, *ignored: bytes) -> list[Any]:
+@command("COMMAND", ASKING, since="2.8.13", group="server", arity=-1)
+def command_(session: Session) -> list[Any]:
     """Everything about every command.  O(N) in the commands."""
     return [described(row) for row in all_commands()]
 
@@ -164,13 +165,13 @@ def with_flag_set(argument: dict[str, Any]) -> dict[str, Any]:
     return argument
 
 
-@command("COMMAND GETKEYS command [arg [arg ...]]", ASKING, since="2.8.13", group="server")
+@command("COMMAND GETKEYS command [arg [arg ...]]", ASKING, since="2.8.13", group="server", arity=-4)
 def command_getkeys(session: Session, *request: bytes) -> list[bytes]:
     """The keys in a request.  O(N) in its words."""
     return [key for key, _ in found_keys(request)]
 
 
-@command("COMMAND GETKEYSANDFLAGS command [arg [arg ...]]", ASKING, since="7.0.0", group="server")
+@command("COMMAND GETKEYSANDFLAGS command [arg [arg ...]]", ASKING, since="7.0.0", group="server", arity=-4)
 def command_getkeysandflags(session: Session, *request: bytes) -> list[Any]:
     """The keys in a request, and what would be done to each.  O(N) in its words."""
     return [[key, SetReply(map(Status, flags))] for key, flags in found_keys(request)]
@@ -181,7 +182,7 @@ def found_keys(request: tuple[bytes, ...]) -> list[tuple[bytes, tuple[str, ...]]
     row = find(list(request))
     if row is None:
         raise RedisError("ERR Invalid command specified")
-    if not key_specs(row) and row.find_keys is None:
+    if not names_keys(row):
         raise RedisError("ERR The command has no key arguments")
     if not row.accepts(len(request)):
         raise RedisError("ERR Invalid number of arguments specified for command")
