@@ -17,9 +17,9 @@ INTEGERS = {
     "count", "cursor", "db", "decrement", "destination-db", "first", "index", "index1", "index2", "len", "milliseconds",
     "max-deleted-id", "maxlen", "num-matches", "numkeys", "numlocal", "numreplicas", "offset", "protover", "rank",
     "seconds", "start", "stop", "end", "timeout", "ttl", "version", "min-match-len", "client-id", "limit", "bit",
-    "frequency", "samples", "columns", "precision",
+    "frequency", "samples", "columns", "precision", "weight",
 }  # fmt: skip
-DOUBLES = {"score", "weight", "longitude", "latitude", "radius", "width", "height", "min-score", "max-score"}
+DOUBLES = {"score", "longitude", "latitude", "radius", "width", "height", "min-score", "max-score"}
 KEYS = {"key", "key1", "key2", "newkey", "source", "destination", "destkey", "sourcekey"}
 
 
