@@ -98,7 +98,8 @@ async def redis_run(world: World, software: Software, plan: scenario.Plan) -> sc
 
 async def miniredis(host: Host, appendfsync: str) -> None:
     """Our server, unmodified: its clock, its dice and its disk are the host's."""
-    arguments = ["--port", str(PORT), "--save", "", "--appendonly", "yes", "--appendfsync", appendfsync]
+    directives = f"--port {PORT} --protected-mode no --appendonly yes --appendfsync {appendfsync}"
+    arguments = [*directives.split(), "--save", ""]
     settings = import_module("miniredis.options").OPTIONS.load(read_arguments(arguments).given)
     server_type = import_module("miniredis.server").Server
     server = server_type(settings, clock=host.clock, random=host.random, disk=host.disk)

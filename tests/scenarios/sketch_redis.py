@@ -12,26 +12,24 @@ from scenarios.redis_model import Model
 from scenarios.resp import ReplyError, encode
 
 LOG = "log"
-WRITES = set(
-    [
-        "SET",
-        "APPEND",
-        "INCRBY",
-        "INCR",
-        "RPUSH",
-        "LPOP",
-        "SADD",
-        "SREM",
-        "HSET",
-        "HDEL",
-        "ZADD",
-        "ZINCRBY",
-        "PEXPIREAT",
-        "PERSIST",
-        "DEL",
-        "LMOVE",
-    ]
-)
+WRITES = {
+    "SET",
+    "APPEND",
+    "INCRBY",
+    "INCR",
+    "RPUSH",
+    "LPOP",
+    "SADD",
+    "SREM",
+    "HSET",
+    "HDEL",
+    "ZADD",
+    "ZINCRBY",
+    "PEXPIREAT",
+    "PERSIST",
+    "DEL",
+    "BLMOVE",
+}
 
 
 class Sketch:
