@@ -22,6 +22,7 @@ CHAPTERS = (
     "slowlog",
     "latency",
     "memory",
+    "debug",
 )
 
 for _chapter in CHAPTERS:
