@@ -73,6 +73,7 @@ class Command:
 
     __slots__ = (
         "arity",
+        "careful",
         "docstring",
         "find_keys",
         "first_key",
@@ -104,6 +105,7 @@ class Command:
         self.handler: Handler | None = None
         self.takes_session = False
         self.docstring = ""
+        self.careful = False  # more is to be asked than the fast road asks: a container, or not for everybody
         self.subcommands: dict[bytes, Command] = {}
         self.parent: Command | None = None
         self.redact: Callable[[Request], Request] | None = None
@@ -170,10 +172,12 @@ def command(
                 _register(COMMANDS, parent, words[0])
             row.name = f"{words[0]}|{words[1]}".lower()
             row.parent = parent
+            parent.careful = True
             _register(parent.subcommands, row, words[1])
         else:
             if (standing := COMMANDS.get(words[0].encode())) is not None:
                 row.subcommands = standing.subcommands
+                row.careful = standing.careful
                 for child in row.subcommands.values():
                     child.parent = row
             _register(COMMANDS, row, words[0])

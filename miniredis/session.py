@@ -107,7 +107,7 @@ class Session:
         command = None
         for request in remaining:
             command = COMMANDS.get(request[0])
-            if self.careful or guards or command is None or command.subcommands or not command.accepts(len(request)):
+            if self.careful or guards or command is None or command.careful or not command.accepts(len(request)):
                 self._run_carefully(request)
                 if self.blocked or self.closing:
                     if self.blocked:
@@ -161,7 +161,7 @@ class Session:
             if self.closing:
                 break
         engine.running = None
-        if command is not None and not command.subcommands:
+        if command is not None and not command.careful:
             self.last_command = command.name
         self.last_used_ms = engine.now_ms
 

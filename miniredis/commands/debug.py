@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from xxhash import xxh3_64_intdigest
+
 from miniredis import digest
 from miniredis.blocking import Wait
-from miniredis.command import ADMIN, LOADING, NOSCRIPT, STALE, command
-from miniredis.errors import NoSuchKey, RedisError
+from miniredis.command import ADMIN, COMMANDS, LOADING, NOSCRIPT, STALE, command
+from miniredis.errors import NoSuchKey, RedisError, wrong_subcommand
 from miniredis.glob import matches
 from miniredis.numbers import INT64_MAX, integer, parse_float, parse_integer
 from miniredis.pausing import ALL
@@ -41,9 +43,11 @@ def debug(session: Session, subcommand: bytes, *words: bytes) -> Any:
     """Look behind the curtain.  Depends on subcommand."""
     fewest, most, answer = SUBCOMMANDS.get(subcommand.upper(), (1, 0, debug))
     if len(words) < fewest or (most is not None and len(words) > most):
-        name = subcommand[:128].decode("latin-1")
-        raise RedisError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.")
+        raise wrong_subcommand(subcommand, "DEBUG")
     return answer(session, *words)
+
+
+COMMANDS[b"DEBUG"].careful = True
 
 
 def subcommand(name: str, fewest: int = 0, most: int | None = 0) -> Callable[[Subcommand], Subcommand]:
@@ -103,7 +107,7 @@ def debug_object(session: Session, key: bytes) -> Status:
     eviction, database = session.engine.eviction, session.database
     name = encoding(value)
     fields = {
-        "Value at": hex(hash(key) & (1 << 47) - 1),
+        "Value at": hex(xxh3_64_intdigest(key) >> 17),
         "refcount": 2**31 - 1 if name == "int" and 0 <= int(value) < 10_000 else 1,
         "encoding": name,
         "serializedlength": len(dump(value)) - FOOTER - 1,
@@ -157,7 +161,7 @@ def quicklist_packed_threshold(session: Session, size: bytes) -> Status:
 @subcommand("POPULATE", 1, 3)
 def populate(session: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"") -> Status:
     """Store so many keys, `prefix:0` and on, those that are there left alone; values padded to `size`."""
-    number, database = integer(count), session.database
+    number, database = integer(count, "ERR value is out of range, must be positive"), session.database
     if not 0 <= number <= INT64_MAX:
         raise RedisError("ERR value is out of range, must be positive")
     width = integer(size) if size else 0
@@ -284,5 +288,5 @@ PROTOCOL: dict[str, Any] = {
     "verbatim": Verbatim("This is a verbatim\nstring"),
     "true": True,
     "false": False,
-    "bignum": BigNumber(1234567999999999999999999999999999999),
+    "bignum": BigNumber(b"1234567999999999999999999999999999999"),
 }
