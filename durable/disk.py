@@ -81,7 +81,7 @@ class Disk(Protocol):
         """Exclusive, held until closed or the process dies.  Raises BlockingIOError when another process has it."""
 
     def view(self, path: str, position: int, length: int) -> memoryview:
-        """A buffer over bytes that no longer change, for a socket: mmap, without a copy.  A plain copy in simulation."""
+        """A buffer over bytes that no longer change, for a socket: mmap, without a copy.  A copy in simulation."""
 
 
 class Lock(Protocol):

@@ -129,6 +129,11 @@ class Engine:
 
         return Scripts(self)
 
+    def stop_scripts(self) -> None:
+        """SHUTDOWN NOSAVE, while a script runs: it ends now, whatever it has written."""
+        if self.scripts.running is not None:
+            self.scripts.kill_asked = True
+
     # -- time ---------------------------------------------------------------------------------------------------
 
     def refresh_time(self) -> None:

@@ -21,9 +21,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Machine:
     """The Host of a real process."""
 
-    def __init__(
-        self, settings: Settings, config_file: str, shut_down: Callable[[ShutdownWish], bool]
-    ) -> None:
+    def __init__(self, settings: Settings, config_file: str, shut_down: Callable[[ShutdownWish], bool]) -> None:
         self.settings = settings
         self._shut_down = shut_down
         self.facts = ProcessFacts(

@@ -115,6 +115,9 @@ class Link(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport = cast(asyncio.Transport, transport)
+        if self._open:  # it was accepted while the loop stood still, and is the loop's from now on: see rescue.py
+            self.use_limits(self.limits)
+            return
         if not self.connections.admit(self):
             self._begin_end()
             transport.write(self.connections.refusal)

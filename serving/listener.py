@@ -96,6 +96,11 @@ class Listener:
         """The first TCP port; 0 without any."""
         return next((address[1] for address in self.addresses if isinstance(address, tuple)), 0)
 
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """What is listened on, without TLS: a server may accept by itself while the loop stands still."""
+        return [sock for server in self._servers for sock in getattr(server, "sockets", ())]
+
     def stop_accepting(self) -> None:
         """No new connections; the open ones stay."""
         for server in self._servers:

@@ -90,6 +90,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.events = 0
         self.errors: list[HostError] = []
         self.tasks: weakref.WeakSet[SimulatedTask[Any]] = weakref.WeakSet()
+        # What dead processes left behind.  It must stay reachable: a collected coroutine runs its `finally` blocks, and
+        # a process killed with -9 does not.
+        self.remains: list[object] = []
         self.process_exited: Callable[[Process, SystemExit], None] | None = None
         self._random = random
         self._time = 0.0
@@ -236,12 +239,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     # Processes
 
     def forget(self, process: Process) -> None:
-        """`process` has died: drop all it wanted to do, but keep it reachable (see Process.remains)."""
+        """`process` has died: drop all it wanted to do, but keep it reachable (see `remains`)."""
         timers = [entry for entry in self._timers if entry[2].process is process]
-        process.remains += [handle for *_, handle in timers]
-        process.remains += process.held
-        process.remains += [handle for handle in self._runnable if handle.process is process]
-        process.remains += [task for task in self.pending_tasks() if task.process is process]
+        self.remains += [handle for *_, handle in timers]
+        self.remains += process.held
+        self.remains += [handle for handle in self._runnable if handle.process is process]
+        self.remains += [task for task in self.pending_tasks() if task.process is process]
         process.held = []
         if timers:
             # In place: this may run within a turn of the loop, which holds on to the list.

@@ -29,7 +29,15 @@ from simulation.process import OUTSIDE, RUNNING, Process, running_host
 from simulation.transport import Address, SimulatedSocket, SimulatedTransport, connect
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-ANYWHERE = (None, "", "0.0.0.0", "::")
+FAMILIES = {  # of addresses that are no names: 4, 6 or both, as one port can be bound once for each
+    None: (4, 6),
+    "": (4, 6),
+    "0.0.0.0": (4,),
+    "::": (6,),
+    "localhost": (4, 6),
+    "127.0.0.1": (4,),
+    "::1": (6,),
+}
 EPHEMERAL_PORT_FIRST = 32768
 LOCAL_LATENCY_S = 0.00002
 RETRANSMISSION_S = 0.2  # the least that Linux waits
@@ -59,14 +67,15 @@ class NetworkOptions:
         )
 
 
+Place = tuple[str, int, int]
+"""Where one can listen: host, family (4 or 6), port."""
+
+
 class SimulatedServer(asyncio.AbstractServer):
     """A listening socket, or several: what create_server returns."""
 
-    def __init__(
-        self, network: "Network", factory: Callable[[], asyncio.BaseProtocol], addresses: list[Address], local: bool
-    ) -> None:
-        self.network, self.factory = network, factory
-        self.addresses, self.loopback_only = addresses, local
+    def __init__(self, network: "Network", factory: Callable[[], asyncio.BaseProtocol], places: list["Place"]) -> None:
+        self.network, self.factory, self.places = network, factory, places
         self.process = RUNNING.get()
         self.context = copy_context()
         self._serving = self._closed = False
@@ -76,7 +85,7 @@ class SimulatedServer(asyncio.AbstractServer):
 
     @property
     def sockets(self) -> tuple[SimulatedSocket, ...]:
-        return () if self._closed else tuple(SimulatedSocket(address) for address in self.addresses)
+        return () if self._closed else tuple(SimulatedSocket((host, port)) for host, _, port in self.places)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self.network.loop
@@ -163,7 +172,7 @@ class Network:
         self.cut_paths: set[tuple[str, str]] = set()
         self.slowness_s: dict[tuple[str, str], float] = {}
         self.stalled: dict[Flow, None] = {}
-        self._listeners: dict[Address, SimulatedServer] = {}
+        self._listeners: dict[Place, tuple[SimulatedServer, bool]] = {}  # True: for the host itself alone
         self._transports: dict[SimulatedTransport, None] = {}
         self._connecting: list[asyncio.Future[None]] = []
         self._ports = count(EPHEMERAL_PORT_FIRST)
@@ -260,12 +269,12 @@ class Network:
 
     def process_died(self, process: Process, *, power_failed: bool = False) -> None:
         """Close all that `process` had open, as its kernel would; without power nobody is told."""
-        for server in list(self._listeners.values()):
+        for server, _ in list(self._listeners.values()):
             if server.process is process:
                 self.unlisten(server)
         for transport in list(self._transports):
             if transport.process is process:
-                process.remains.append(transport)
+                self.loop.remains.append(transport)
                 transport.process_died(power_failed=power_failed)
 
     def _unblocked(self) -> None:
@@ -282,31 +291,36 @@ class Network:
     def listen(self, factory: Callable[[], asyncio.BaseProtocol], host: Any, port: int) -> SimulatedServer:
         """A server on the running host, bound and not yet serving.
 
-        host  None, "0.0.0.0", the running host's own name, or "localhost" (reachable from this host alone)
+        host  None, "0.0.0.0", "::", the running host's own name; "localhost", "127.0.0.1", "::1": for this host alone
         port  0 picks a free one
 
         Raises OSError: EADDRINUSE, EADDRNOTAVAIL (the name of another host).
         """
         name = running_host()
         wanted = list(host) if isinstance(host, list | tuple) else [host]
+        port = port or next(port for port in self._ports if not self._listening(name, None, port))
+        places: dict[Place, bool] = {}
         for address in wanted:
-            if address not in (*ANYWHERE, *LOOPBACK, name):
+            if address not in (*FAMILIES, name):
                 raise OSError(errno.EADDRNOTAVAIL, f"could not bind on any interface, {address!r} is not {name!r}")
-        port = port or self._free_port(name)
-        if (name, port) in self._listeners:
+            for family in FAMILIES.get(address, (4,)):
+                places[name, family, port] = address in LOOPBACK
+        if any(place in self._listeners for place in places):
             raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address {(name, port)}: in use")
-        loopback_only = all(address in LOOPBACK for address in wanted)
-        server = SimulatedServer(self, factory, [(name, port)], loopback_only)
-        self._listeners[name, port] = server
+        server = SimulatedServer(self, factory, list(places))
+        for place, loopback_only in places.items():
+            self._listeners[place] = server, loopback_only
         return server
 
     def unlisten(self, server: SimulatedServer) -> None:
-        for address in server.addresses:
-            if self._listeners.get(address) is server:
-                del self._listeners[address]
+        for place in server.places:
+            if self._listeners.get(place, (None,))[0] is server:
+                del self._listeners[place]
 
-    def _free_port(self, host: str) -> int:
-        return next(port for port in self._ports if (host, port) not in self._listeners)
+    def _listening(self, host: str, name: str | None, port: int) -> list[tuple[SimulatedServer, bool]]:
+        """Who listens on this port of a host that is called by `name`, with whether for itself alone."""
+        places = [(host, family, port) for family in FAMILIES.get(name, (4, 6))]
+        return [self._listeners[place] for place in places if place in self._listeners]
 
     async def connect(
         self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int
@@ -321,11 +335,15 @@ class Network:
             raise socket.gaierror(socket.EAI_NONAME, f"Name or service not known: {target!r}")
         deadline = self.loop.time() + self.random.uniform(*self.options.connect_s)
         await self._cross((source, target), deadline)
-        server = self._listeners.get((target, port))
-        if server is None or not server.is_serving() or (server.loopback_only and source != target):
+        open_doors = [
+            server
+            for server, loopback_only in self._listening(target, host, port)
+            if server.is_serving() and (source == target or not loopback_only)
+        ]
+        if not open_doors:
             await self._cross((target, source), deadline)
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed ({target!r}, {port})")
-        client = self._establish(server, (source, next(self._ports)), (target, port))
+        client = self._establish(open_doors[0], (source, next(self._ports)), (target, port))
         try:
             await self._cross((target, source), deadline)
         except BaseException:

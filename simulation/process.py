@@ -33,9 +33,6 @@ class Process:
     held: list[Any] = field(default_factory=list)  # handles that became due while it stood still
     signal_handlers: dict[int, SignalHandler] = field(default_factory=dict)
     exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
-    # Tasks and callbacks it left behind.  They must stay reachable: a collected coroutine runs its `finally` blocks,
-    # and a process killed with -9 does not.
-    remains: list[object] = field(default_factory=list)
 
     def context(self) -> Context:
         """An empty context in which this process is the running one."""

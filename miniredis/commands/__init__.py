@@ -4,6 +4,7 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "lists",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",

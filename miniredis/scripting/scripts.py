@@ -75,6 +75,7 @@ class Scripts:
         self.session = Session(engine, internal=True)
         self.session.in_script = True
         self.running: Script | None = None
+        self.caller = self.session  # whose script is running
         self.read_only = False
         self.wrote = False
         self.kill_asked = False
@@ -134,6 +135,7 @@ class Scripts:
         self.read_only = read_only or (flags is not None and b"no-writes" in flags)
         if flags is not None and not self.read_only and engine.write_error is not None:
             raise RedisError(engine.write_error)
+        self.caller = caller
         session.database = caller.database
         session.authenticated = True
         self.running, self.wrote, self.kill_asked, self.busy = script, False, False, False

@@ -474,6 +474,28 @@ def test_a_taken_port_and_a_strange_address_cannot_be_bound():
     assert world.run(scenario) == (3, [errno.EADDRINUSE, errno.EADDRNOTAVAIL])
 
 
+def test_one_port_can_be_bound_once_for_each_family():
+    world, made = World(1, network=CALM), {"0.0.0.0": [], "::": [], "::1": []}
+
+    async def software(_):
+        loop = asyncio.get_running_loop()
+        for host in ("0.0.0.0", "::"):
+            await loop.create_server(lambda host=host: made[host].append(Recorder()) or made[host][-1], host, 80)
+        for host in ("0.0.0.0", "::1", None):
+            with pytest.raises(OSError):
+                await loop.create_server(asyncio.Protocol, host, 80)
+        await asyncio.Event().wait()
+
+    async def scenario(world):
+        world.start("server", software)
+        await asyncio.sleep(0.1)
+        for host, server in (("client", "server"), ("server", "127.0.0.1"), ("server", "::1"), ("server", "localhost")):
+            await connected(world, host=host, server=server)
+        return {host: len(protocols) for host, protocols in made.items()}
+
+    assert world.run(scenario) == {"0.0.0.0": 3, "::": 1, "::1": 0}
+
+
 def test_a_closed_server_refuses_and_lets_its_connections_be():
     world, made = World(1, network=CALM), []
 
