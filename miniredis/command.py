@@ -73,8 +73,8 @@ class Command:
 
     __slots__ = (
         "arity",
-        "fewest",
         "docstring",
+        "fewest",
         "find_keys",
         "first_key",
         "flags",
@@ -148,6 +148,7 @@ def command(
     keys: KeyFinder | None = None,
     group: str | None = None,
     redact: Callable[[Request], Request] | None = None,
+    arity: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -157,6 +158,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    arity  where it is not what the usage line says
     redact for commands that carry a password: request -> what logs may show of it
     """
 
@@ -181,7 +183,7 @@ def command(
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
-        row.arity = arity_of(usage)
+        row.arity = arity_of(usage) if arity is None else arity
         if not row.subcommands:
             row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
         counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
