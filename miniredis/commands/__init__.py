@@ -7,6 +7,7 @@ CHAPTERS = (
     "bitmaps",
     "hyperloglog",
     "lists",
+    "sets",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
