@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from posixpath import join
 
 from durable.disk import Disk, DiskError, File
@@ -145,20 +146,29 @@ class LogFolder:
 
     # -- the end of a rewrite -------------------------------------------------------------------------------------
 
-    def commit(self, written: str, *, waiting: bool = False) -> None:
+    def commit(self, written: str, *, kept: int = 1, waiting: bool = False) -> None:
         """The file at `written`, durable already, is the base from now on.  Raises OSError; then the log is as it was.
 
-        waiting  the log goes on with the increment of `open_waiting`, else with the last one
+        kept     how many increments at the end come after that base: none while no log is kept
+        waiting  the log goes on with the increment of `open_waiting`
         """
         manifest = self.manifest
         base = manifest.next_base(self.prefix)
-        self.disk.rename(written, self.path_of(base))
-        if waiting:
-            increment = manifest.next_increment(self.prefix)
-            self.disk.rename(self._waiting_path(), self.path_of(increment))
-            manifest = manifest.with_increment(increment)
-        self.disk.fsync_dir(self.path)
-        self._replace(manifest.rewritten(base))
+        named = [self.path_of(base)]
+        try:
+            self.disk.rename(written, named[0])
+            if waiting:
+                increment = manifest.next_increment(self.prefix)
+                named.append(self.path_of(increment))
+                self.disk.rename(self._waiting_path(), named[1])
+                manifest, kept = manifest.with_increment(increment), 1
+            self.disk.fsync_dir(self.path)
+            self._replace(manifest.rewritten(base, kept))
+        except OSError:
+            for path in named:
+                with suppress(OSError):
+                    self.disk.unlink(path)
+            raise
         self._delete_history()
 
     def _replace(self, manifest: Manifest) -> None:
