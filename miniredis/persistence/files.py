@@ -100,7 +100,8 @@ class FilePersistence:
 
     @property
     def snapshot_path(self) -> str:
-        return join(self.settings.dir, self.settings.dbfilename)
+        settings = self.settings
+        return join(str(settings.dir), str(settings.dbfilename))
 
     # -- the start ------------------------------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class FilePersistence:
             else:
                 steps = restore.from_snapshot(self.snapshot_path)
             while self._slice(steps):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # noqa: ASYNC110  nobody is waited for: others get their turn
             engine.refresh_time()
             if settings.appendonly:
                 self._open_log(restore.found)
@@ -277,8 +278,8 @@ class FilePersistence:
         state, percentage = self.state, self.settings.auto_aof_rewrite_percentage
         if not percentage or state.log_size <= self.settings.auto_aof_rewrite_min_size:
             return False
-        base = state.log_base_size or 1
-        return state.log_size * 100 // base - 100 >= percentage
+        growth = state.log_size * 100 // (state.log_base_size or 1) - 100
+        return growth >= int(percentage)
 
     # -- snapshots ------------------------------------------------------------------------------------------------
 
@@ -521,10 +522,9 @@ class FilePersistence:
         """Keep what is to be kept; False when that failed, and the server should not end.  May be called again."""
         self._cancel_child("rdb")
         if self.log.is_open:
-            if self.log.incomplete and not wish.force:
-                if self._child is not None:
-                    logger.warning("the first append-only file is being written: not stopping")
-                    return False
+            if self.log.incomplete and self._child is not None and not wish.force:
+                logger.warning("the first append-only file is being written: not stopping")
+                return False
             self._cancel_child("aof")
             try:
                 self.log.flush_now()
