@@ -73,6 +73,7 @@ class Command:
 
     __slots__ = (
         "arity",
+        "fewest",
         "docstring",
         "find_keys",
         "first_key",
@@ -81,6 +82,7 @@ class Command:
         "handler",
         "key_step",
         "last_key",
+        "most",
         "name",
         "parent",
         "redact",
@@ -99,6 +101,7 @@ class Command:
         self.writes = False  # WRITE in flags, for the hot path: a look at an IntFlag takes 0.3 µs
         self.since = "1.0.0"
         self.arity = -2  # n exactly, -n at least, the name included
+        self.fewest, self.most = 1, 0  # the same for the hot path; nothing is between them for a container
         self.first_key = self.last_key = self.key_step = 0
         self.find_keys: KeyFinder | None = None
         self.handler: Handler | None = None
@@ -168,6 +171,7 @@ def command(
                 _register(COMMANDS, parent, words[0])
             row.name = f"{words[0]}|{words[1]}".lower()
             row.parent = parent
+            parent.fewest, parent.most = 1, 0
             _register(parent.subcommands, row, words[1])
         else:
             if (standing := COMMANDS.get(words[0].encode())) is not None:
@@ -178,6 +182,8 @@ def command(
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
         row.arity = arity_of(usage)
+        if not row.subcommands:
+            row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
         row.first_key, row.last_key, row.key_step = key_range_of(usage)
         row.find_keys = keys
         if keys is not None:
