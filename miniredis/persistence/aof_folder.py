@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterable
-from posixpath import join
+from posixpath import dirname, join
 
 from durable.disk import Disk, DiskError, File
 from durable.replace_file import replace_file
@@ -152,6 +152,7 @@ class LogFolder:
         """
         manifest = self.manifest
         base = manifest.next_base(self.prefix)
+        self.disk.fsync_dir(dirname(written) or ".")  # else a crash may lose the name that the rename starts from
         self.disk.rename(written, self.path_of(base))
         if waiting:
             increment = manifest.next_increment(self.prefix)
