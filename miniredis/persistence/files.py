@@ -62,7 +62,6 @@ class FilePersistence:
 
     on_durable  more of the log is on the disk: replies that waited for it may leave
     on_fatal    nothing may be acknowledged any more
-    process_id  in the names of temporary files, so that two servers in one folder do not meet
     """
 
     def __init__(
@@ -73,13 +72,11 @@ class FilePersistence:
         *,
         on_durable: Callable[[], None] = lambda: None,
         on_fatal: Callable[[str], None] = lambda reason: None,
-        process_id: int = 0,
     ) -> None:
         self.engine = engine
         self.settings: Any = engine.settings
         self.disk = disk
         self.snapshotter = snapshotter
-        self.process_id = process_id
         self.state = PersistenceState(last_save_ms=engine.now_ms)
         self.log = Log(self.settings, engine.clock, on_durable=self._durable_advanced, on_error=self._log_failed)
         self.folder = self._new_folder()
@@ -103,6 +100,10 @@ class FilePersistence:
         settings = self.settings
         return join(str(settings.dir), str(settings.dbfilename))
 
+    def _aside(self, name: str) -> str:
+        """`name` with the process in it, so that two servers in one folder do not meet."""
+        return name.format(self.engine.host.facts.process_id)
+
     # -- the start ------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -118,8 +119,8 @@ class FilePersistence:
                 steps = restore.from_log(self.folder)
             else:
                 steps = restore.from_snapshot(self.snapshot_path)
-            while self._slice(steps):
-                await asyncio.sleep(0)  # noqa: ASYNC110  nobody is waited for: others get their turn
+            while self._slice(steps):  # noqa: ASYNC110  nobody is waited for: others get their turn
+                await asyncio.sleep(0)
             engine.refresh_time()
             if settings.appendonly:
                 self._open_log(restore.found)
@@ -289,7 +290,7 @@ class FilePersistence:
     def save(self) -> bool:
         """Write a snapshot now, while everyone waits."""
         state, engine = self.state, self.engine
-        aside = join(self.settings.dir, f"temp-{self.process_id}.rdb")
+        aside = join(self.settings.dir, self._aside("temp-{}.rdb"))
         state.saves += 1
         try:
             file = self.disk.open(aside, "w")
@@ -329,7 +330,7 @@ class FilePersistence:
         self.state.save_scheduled = False
         self._dirty_before = self.engine.dirty
         self._tried_ms = self.engine.clock.now_ms()
-        path = join(self.settings.dir, f"temp-{self.process_id}.rdb")
+        path = join(self.settings.dir, self._aside("temp-{}.rdb"))
         if not self._begin_child("rdb", path, self._bytes, self._save_ended):
             self.state.last_save_ok = False
             self._judge_writes()
@@ -414,7 +415,7 @@ class FilePersistence:
             logger.error("cannot begin to rewrite the append-only file: %s", error)
             self._rewrite_failed()
             return False
-        path = join(self.folder.path, f"temp-rewriteaof-bg-{self.process_id}.aof")
+        path = join(self.folder.path, self._aside("temp-rewriteaof-bg-{}.aof"))
         done = partial(self._rewrite_ended, self.log.is_open, self.log.incomplete)
         if not self._begin_child("aof", path, partial(self._bytes, base=True), done):
             self._rewrite_failed()
