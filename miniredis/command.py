@@ -73,8 +73,8 @@ class Command:
 
     __slots__ = (
         "arity",
-        "fewest",
         "docstring",
+        "fewest",
         "find_keys",
         "first_key",
         "flags",
@@ -148,6 +148,7 @@ def command(
     keys: KeyFinder | None = None,
     group: str | None = None,
     redact: Callable[[Request], Request] | None = None,
+    arity: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -157,6 +158,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    arity  where it is not what the usage line says
     redact for commands that carry a password: request -> what logs may show of it
     """
 
@@ -181,10 +183,11 @@ def command(
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
-        row.arity = arity_of(usage)
+        row.arity = arity_of(usage) if arity is None else arity
         if not row.subcommands:
             row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
-        row.first_key, row.last_key, row.key_step = key_range_of(usage)
+        counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
+        row.first_key, row.last_key, row.key_step = key_range_of(usage if counted < 0 else usage[:counted])
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
@@ -218,25 +221,25 @@ def arity_of(usage: str) -> int:
     >>> arity_of("GET key"), arity_of("SADD key member [member ...]"), arity_of("SET key value [NX | XX] [GET]")
     (2, -3, -3)
     """
-    required, depth, optional = 0, 0, False
-    alternative = False
-    for word in re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage):
-        if word == "[":
-            depth += 1
-            optional = True
-        elif word == "]":
-            depth -= 1
-        elif word == "...":
-            optional = True
-        elif word in "<>":
-            continue
-        elif word == "|":
-            alternative = True
-        elif alternative:
-            alternative = False
-        elif not depth:
-            required += 1
-    return -required if optional else required
+    words = iter(re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage))
+
+    def required(end: str) -> int:
+        """Of the words up to `end`, how many there must be; of alternatives the shortest counts."""
+        shortest, count = None, 0
+        for word in words:
+            if word == end:
+                break
+            if word == "[":
+                required("]")
+            elif word == "<":
+                count += required(">")
+            elif word == "|":
+                shortest, count = min(count, count if shortest is None else shortest), 0
+            elif word != "...":
+                count += 1
+        return count if shortest is None else min(count, shortest)
+
+    return -required("") if "[" in usage or "..." in usage else required("")
 
 
 def key_range_of(usage: str) -> tuple[int, int, int]:

@@ -82,10 +82,12 @@ class Engine:
         self.rates = Rates()
         self.cached_scripts = 0
         self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+        self.packed_threshold = 1 << 30  # bytes: a larger element stands in a list block of its own
         self.peak_memory = 0  # the most bytes of data that anyone who asked has seen
 
         self.dirty = 0  # changes since the last snapshot
         self.pending: Unit = []
+        self.request: Request = ()  # what the client said, while a command runs on the careful road
         self.replaced = False  # the running command said itself what is to be written down
         self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
         self.running: Command | None = None  # the command in whose name things happen
@@ -153,6 +155,7 @@ class Engine:
         `session` may do this: that was asked before.  The caller ends the unit with `end_unit`.
         """
         outer, self.running = self.running, command
+        self.request = request
         dirty = self.dirty
         database = session.database
         self.replaced = False

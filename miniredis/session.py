@@ -164,7 +164,7 @@ class Session:
             if self.closing:
                 break
         engine.running = None
-        if command is not None and not command.subcommands:
+        if command is not None and not command.careful:
             self.last_command = command.name
         self.last_used_ms = engine.now_ms
 
@@ -247,11 +247,9 @@ class Session:
         engine = self.engine
         if command is None:
             raise unknown_command(request)
-        if command.handler is None or (command.subcommands and len(request) > 1 and command.arity == 1):
-            if len(request) > 1:
-                raise unknown_subcommand(command, request)
-            raise wrong_arity(command.name)
-        if not command.accepts(len(request)):
+        if command.subcommands and len(request) > 1:
+            raise unknown_subcommand(command, request)
+        if command.handler is None or not command.accepts(len(request)):
             raise wrong_arity(command.name)
         if command.name == "debug" and not self._may_debug():
             raise RedisError(

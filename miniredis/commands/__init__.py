@@ -4,10 +4,13 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "bitmaps",
+    "hyperloglog",
     "lists",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
+    "geo",
     "keys",
     "dump",
     "transactions",
@@ -19,9 +22,11 @@ CHAPTERS = (
     "server",
     "info",
     "config",
+    "command_docs",
     "slowlog",
     "latency",
     "memory",
+    "debug",
 )
 
 for _chapter in CHAPTERS:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, command
 from miniredis.command_help import add_help
-from miniredis.errors import RedisError
+from miniredis.errors import RedisError, wrong_subcommand
 from miniredis.glob import matches
 from miniredis.wire.replies import NO_REPLY, Push
 
@@ -111,18 +111,18 @@ def spublish(session: Session, channel: bytes, message: bytes) -> int:
 @command("PUBSUB CHANNELS [pattern]", ASKING, since="2.8.0")
 def pubsub_channels(session: Session, *pattern: bytes) -> list[bytes]:
     """The channels somebody listens to.  O(N) in the channels."""
-    return _matching(session.engine.pubsub.channels, "channels", pattern)
+    return _matching(session, session.engine.pubsub.channels, pattern)
 
 
 @command("PUBSUB SHARDCHANNELS [pattern]", ASKING, since="7.0.0")
 def pubsub_shardchannels(session: Session, *pattern: bytes) -> list[bytes]:
     """The shard channels somebody listens to.  O(N) in the channels."""
-    return _matching(session.engine.pubsub.shard_channels, "shardchannels", pattern)
+    return _matching(session, session.engine.pubsub.shard_channels, pattern)
 
 
-def _matching(table: dict[bytes, Any], name: str, pattern: tuple[bytes, ...]) -> list[bytes]:
+def _matching(session: Session, table: dict[bytes, Any], pattern: tuple[bytes, ...]) -> list[bytes]:
     if len(pattern) > 1:
-        raise RedisError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP.")
+        raise wrong_subcommand(session.engine.request[1], "PUBSUB")
     return [channel for channel in table if not pattern or matches(pattern[0], channel)]
 
 
