@@ -95,9 +95,7 @@ def test_the_log_of_an_older_redis_becomes_the_base(disk):
     assert content(folder_on(disk)) == b"old;one;"
     assert disk.listdir(".") == ["appendonlydir"]
     folder = folder_on(disk)
-    assert folder.manifest.text() == (
-        "file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
-    )
+    assert folder.manifest.text() == ("file appendonly.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n")
 
 
 def test_a_file_of_that_name_beside_a_log_is_left_alone(disk):
@@ -127,7 +125,7 @@ class PowerFailure(Exception):
 class FailingDisk:
     """Hands on to a simulated disk and cuts its power before a change of number `last`."""
 
-    CHANGES = {"open", "rename", "unlink", "mkdir", "fsync_dir"}
+    CHANGES = ("open", "rename", "unlink", "mkdir", "fsync_dir")
 
     def __init__(self, disk, last):
         self.disk, self.left = disk, last
