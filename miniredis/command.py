@@ -73,8 +73,8 @@ class Command:
 
     __slots__ = (
         "arity",
-        "careful",
         "docstring",
+        "fewest",
         "find_keys",
         "first_key",
         "flags",
@@ -82,6 +82,7 @@ class Command:
         "handler",
         "key_step",
         "last_key",
+        "most",
         "name",
         "parent",
         "redact",
@@ -100,12 +101,12 @@ class Command:
         self.writes = False  # WRITE in flags, for the hot path: a look at an IntFlag takes 0.3 µs
         self.since = "1.0.0"
         self.arity = -2  # n exactly, -n at least, the name included
+        self.fewest, self.most = 1, 0  # the same for the hot path; nothing is between them for a container
         self.first_key = self.last_key = self.key_step = 0
         self.find_keys: KeyFinder | None = None
         self.handler: Handler | None = None
         self.takes_session = False
         self.docstring = ""
-        self.careful = False  # more is to be asked than the fast road asks: a container, or not for everybody
         self.subcommands: dict[bytes, Command] = {}
         self.parent: Command | None = None
         self.redact: Callable[[Request], Request] | None = None
@@ -172,19 +173,21 @@ def command(
                 _register(COMMANDS, parent, words[0])
             row.name = f"{words[0]}|{words[1]}".lower()
             row.parent = parent
-            parent.careful = True
+            parent.fewest, parent.most = 1, 0
             _register(parent.subcommands, row, words[1])
         else:
             if (standing := COMMANDS.get(words[0].encode())) is not None:
                 row.subcommands = standing.subcommands
-                row.careful = standing.careful
                 for child in row.subcommands.values():
                     child.parent = row
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
         row.arity = arity_of(usage) if arity is None else arity
-        row.first_key, row.last_key, row.key_step = key_range_of(usage)
+        if not row.subcommands:
+            row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
+        counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
+        row.first_key, row.last_key, row.key_step = key_range_of(usage if counted < 0 else usage[:counted])
         row.find_keys = keys
         if keys is not None:
             row.flags |= Flag.MOVABLEKEYS
@@ -218,25 +221,25 @@ def arity_of(usage: str) -> int:
     >>> arity_of("GET key"), arity_of("SADD key member [member ...]"), arity_of("SET key value [NX | XX] [GET]")
     (2, -3, -3)
     """
-    required, depth, optional = 0, 0, False
-    alternative = False
-    for word in re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage):
-        if word == "[":
-            depth += 1
-            optional = True
-        elif word == "]":
-            depth -= 1
-        elif word == "...":
-            optional = True
-        elif word in "<>":
-            continue
-        elif word == "|":
-            alternative = True
-        elif alternative:
-            alternative = False
-        elif not depth:
-            required += 1
-    return -required if optional else required
+    words = iter(re.findall(r"\[|\]|<|>|\||\.\.\.|[^\s\[\]<>|]+", usage))
+
+    def required(end: str) -> int:
+        """Of the words up to `end`, how many there must be; of alternatives the shortest counts."""
+        shortest, count = None, 0
+        for word in words:
+            if word == end:
+                break
+            if word == "[":
+                required("]")
+            elif word == "<":
+                count += required(">")
+            elif word == "|":
+                shortest, count = min(count, count if shortest is None else shortest), 0
+            elif word != "...":
+                count += 1
+        return count if shortest is None else min(count, shortest)
+
+    return -required("") if "[" in usage or "..." in usage else required("")
 
 
 def key_range_of(usage: str) -> tuple[int, int, int]:

@@ -111,6 +111,7 @@ class Engine:
         self.guards: set[str] = set()  # why every command has to go the careful way
         self.write_error: str | None = None  # why writes are refused: the text of the MISCONF error
         self.touching = True
+        self.counting_uses = False  # an LFU policy: stamps are made by `stamp`; else each is `first_stamp`
         self.weighing = False
         self.notifying = False
         self.eviction = Eviction(self)
@@ -143,7 +144,7 @@ class Engine:
         self.first_stamp = self.eviction.first_stamp()
 
     def stamp(self, old: int) -> int:
-        """What `Database.touched` keeps of a key used now, whose last stamp was `old`."""
+        """What `Database.touched` keeps of a key used now, whose last stamp was `old`, while uses are counted."""
         return self.eviction.stamp(old)
 
     # -- the road of a command ------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from random import Random
 
 from durable.real_disk import RealDisk
-
 from miniredis import REDIS_VERSION
 from miniredis.machine import Machine
 from miniredis.options import OPTIONS

@@ -22,7 +22,7 @@ ALL = "g$lshzxetd"
 EVENT_CLASSES = {
     **dict.fromkeys(("del", "rename_from", "rename_to", "move_from", "move_to", "copy_to", "restore", "expire",
                      "persist", "sortstore"), "g"),
-    **dict.fromkeys(("set", "setrange", "incrby", "incrbyfloat", "append", "getdel", "setbit"), "$"),
+    **dict.fromkeys(("set", "setrange", "incrby", "incrbyfloat", "append", "getdel", "setbit", "pfadd"), "$"),
     **dict.fromkeys(("lpush", "rpush", "lpop", "rpop", "linsert", "lset", "lrem", "ltrim"), "l"),
     **dict.fromkeys(("sadd", "srem", "spop", "sinterstore", "sunionstore", "sdiffstore"), "s"),
     **dict.fromkeys(("hset", "hincrby", "hincrbyfloat", "hdel"), "h"),

@@ -17,7 +17,7 @@ from miniredis.blocking import Wait
 from miniredis.command import COMMANDS, Command, Flag, find
 from miniredis.errors import RedisError, wrong_arity
 from miniredis.stats import rough
-from miniredis.wire.replies import NO_REPLY, OK, QUEUED, Status, encode2, encode3
+from miniredis.wire.replies import NO_REPLY, OK, QUEUED, SMALL_INTEGERS, Status, encode2, encode3
 from miniredis.wire.requests import Request
 
 if TYPE_CHECKING:
@@ -102,13 +102,14 @@ class Session:
         guards = engine.guards
         commands = engine.stats.commands
         ordinary_us = engine.ordinary_us
-        engine.refresh_time()
-        started = engine.refreshed_us
+        started = now_us()
+        if started - engine.refreshed_us > 1000:
+            engine.refresh_time()
         remaining = iter(requests)
         command = None
         for request in remaining:
             command = COMMANDS.get(request[0])
-            if self.careful or guards or command is None or command.careful or not command.accepts(len(request)):
+            if self.careful or guards or command is None or not command.fewest <= len(request) <= command.most:
                 self._run_carefully(request)
                 if self.blocked or self.closing:
                     if self.blocked:
@@ -141,21 +142,23 @@ class Session:
                 out.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
             elif reply is OK:
                 out.append(b"+OK\r\n")
+            elif kind is int:
+                out.append(SMALL_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
             elif kind is Wait:
                 engine.waiting.block(self, command, request, reply)
                 self.queue.extend(remaining)
                 break
             elif reply is not NO_REPLY:
                 out.append(self.encode(reply))
+                if isinstance(reply, RedisError):
+                    commands[command.name].failed += 1
+                    engine.stats.count_error(reply.code)
             ended = now_us()
             spent = ended - started
             if spent < ordinary_us:
                 commands[command.name][spent] += 1
             else:
                 self._note_slow(command, request, spent)
-            if kind is not bytes and isinstance(reply, RedisError):
-                commands[command.name].failed += 1
-                engine.stats.count_error(reply.code)
             started = ended
             if ended - engine.refreshed_us > 1000:
                 engine.refresh_time()

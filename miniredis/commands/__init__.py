@@ -4,10 +4,13 @@ import importlib
 
 CHAPTERS = (
     "strings",
+    "bitmaps",
+    "hyperloglog",
     "lists",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",
+    "geo",
     "keys",
     "dump",
     "transactions",

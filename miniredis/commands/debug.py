@@ -47,7 +47,7 @@ def debug(session: Session, subcommand: bytes, *words: bytes) -> Any:
     return answer(session, *words)
 
 
-COMMANDS[b"DEBUG"].careful = True
+COMMANDS[b"DEBUG"].fewest, COMMANDS[b"DEBUG"].most = 1, 0
 
 
 def subcommand(name: str, fewest: int = 0, most: int | None = 0) -> Callable[[Subcommand], Subcommand]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GROUP = "sorted_sets"
 
 
-# -- the ends of a range --------------------------------------------------------------------------------------------
+# -- the ends of a range ----------------------------------------------------------------------------------------------
 
 
 def score_range(low: bytes, high: bytes) -> ScoreRange:
@@ -64,7 +64,7 @@ def rank_slice(start: int, stop: int, size: int) -> tuple[int, int]:
     return start, min(stop, size - 1) + 1
 
 
-# -- ZRANGE ---------------------------------------------------------------------------------------------------------
+# -- ZRANGE -----------------------------------------------------------------------------------------------------------
 
 
 class Query(NamedTuple):
@@ -128,15 +128,16 @@ def _select(stored: SortedSet, query: Query) -> list[Pair]:
             return []
         if query.by == b"BYSCORE":
             start, stop = stored.slice_by_score(query.low)
+            if query.reverse:
+                stop -= query.offset
+            else:
+                start += query.offset
         else:
-            start, stop = stored.slice_by_member(query.low, backward=query.reverse)
-        if query.reverse:
-            stop -= query.offset
-            if query.limit > 0:
+            start, stop = stored.slice_by_member(query.low, offset=query.offset, backward=query.reverse)
+        if query.limit > 0:
+            if query.reverse:
                 start = max(start, stop - query.limit)
-        else:
-            start += query.offset
-            if query.limit > 0:
+            else:
                 stop = min(stop, start + query.limit)
     if start >= stop:
         return []
@@ -213,11 +214,11 @@ def zrangestore(db: Database, destination: bytes, source: bytes, low: bytes, hig
     return store_result(db, destination, result, "zrangestore")
 
 
-def store_result(db: Database, destination: bytes, result: SortedSet, event: str) -> int:
+def store_result(db: Database, destination: bytes, result: SortedSet, event: str, *, changes: int = 1) -> int:
     """Put `result` in the place of whatever is at `destination`, or leave nothing there; its size."""
     if result:
         db.store(destination, result)
-        db.changed(destination, event)
+        db.changed(destination, event, changes)
     elif db.peek(destination) is not None:
         db.delete(destination)
         db.changed(destination, "del")

@@ -51,7 +51,7 @@ def make_room(db: Database, stored: SortedSet, member: bytes) -> None:
         stored.encoding = "skiplist"
 
 
-# -- adding -------------------------------------------------------------------------------------------------------
+# -- adding -----------------------------------------------------------------------------------------------------------
 
 
 @command(
@@ -156,6 +156,8 @@ def _increment(db: Database, key: bytes, amount: float, member: bytes, options: 
 @command("ZINCRBY key increment member", WRITE | DENYOOM | FAST, since="1.2.0")
 def zincrby(db: Database, key: bytes, increment: bytes, member: bytes) -> float | None:
     """Add to the score of a member, 0 when it is new; the new score.  O(log N)."""
+    if increment.upper() in ADD_OPTIONS:  # to Redis this is ZADD INCR, whose option would have eaten the increment
+        raise SyntaxFault
     return _increment(db, key, float_number(increment), member, set())
 
 
@@ -172,7 +174,7 @@ def zrem(db: Database, key: bytes, *members: bytes) -> int:
     return removed
 
 
-# -- asking -------------------------------------------------------------------------------------------------------
+# -- asking -----------------------------------------------------------------------------------------------------------
 
 
 @command("ZCARD key", READONLY | FAST, since="1.2.0")
@@ -257,7 +259,7 @@ def with_scores(pairs: Sequence[Pair]) -> Pairs:
     return Pairs([(member, score) for score, member in pairs])
 
 
-# -- popping ------------------------------------------------------------------------------------------------------
+# -- popping ----------------------------------------------------------------------------------------------------------
 
 
 @command("ZPOPMIN key [count]", WRITE | FAST, since="5.0.0")
@@ -311,8 +313,8 @@ def zmpop(db: Database, *arguments: bytes) -> Any:
 )
 def bzmpop(db: Database, timeout: bytes, *arguments: bytes) -> Any:
     """ZMPOP that waits for a member to come.  O(K) + O(M*log N), K keys, M members popped."""
-    wait_ms = timeout_ms(timeout)
     keys, name, count = _multi_pop_arguments(arguments)
+    wait_ms = timeout_ms(timeout)
     return _multi_pop(db, keys, name, count) or Wait(keys, wait_ms, SortedSet)
 
 

@@ -171,32 +171,33 @@ class SortedSet:
         """The position behind everything with `score`: before the next number there is."""
         return len(self.scores) if score == inf else self._position((nextafter(score, inf), b""))
 
-    def slice_by_member(self, wanted: LexRange, *, backward: bool = False) -> tuple[int, int]:
-        """Where the members in `wanted` stand, if all scores are equal.  O(log n).
+    def slice_by_member(self, wanted: LexRange, *, offset: int = 0, backward: bool = False) -> tuple[int, int]:
+        """Where the members in `wanted` stand, but the first `offset` of them, if all scores are equal.  O(log n).
 
         If they are not, members are in no order to bisect, and Redis leaves the answer open.  We give the one that a
-        listpack gives, O(n): from the end where the reading begins, skip what is not yet inside, and stop at the first
-        that is no longer.
+        listpack gives, O(n): from the end where the reading begins, skip what is not yet inside, then `offset` more,
+        and stop at the first that is no longer.
         """
         order = self.order
         if wanted.empty or not order:
             return 0, 0
         if order[0][0] == order[-1][0]:
-            return self._equal_scores_slice(order[0][0], wanted)
+            start, stop = self._equal_scores_slice(order[0][0], wanted)
+            return (start, stop - offset) if backward else (start + offset, stop)
         if not wanted.after_low(order[-1][1]) or not wanted.before_high(order[0][1]):
             return 0, 0
         if backward:
             stop = len(order)
             while stop and not wanted.before_high(order[stop - 1][1]):
                 stop -= 1
-            start = stop
+            start = stop = max(stop - offset, 0)
             while start and wanted.after_low(order[start - 1][1]):
                 start -= 1
             return start, stop
         start = 0
         while start < len(order) and not wanted.after_low(order[start][1]):
             start += 1
-        stop = start
+        start = stop = min(start + offset, len(order))
         while stop < len(order) and wanted.before_high(order[stop][1]):
             stop += 1
         return start, stop

@@ -10,6 +10,7 @@ Commands return plain values and never know which protocol their client speaks; 
     Status("OK")          +OK                           +OK
     RedisError            -ERR ...                      -ERR ...
     float                 $3 0.1                        ,0.1
+    LongDouble(x)         $n up to 17 decimals          ,up to 17 decimals
     bool                  :1                            #t
     dict                  *4 key value key value        %2 key value key value
     SetReply([...])       *2 ...                        ~2 ...
@@ -61,6 +62,16 @@ class Verbatim(str):
 
 class BigNumber(bytes):
     """The digits of an integer beyond 64 bits."""
+
+
+class LongDouble(float):
+    """A number whose every decimal is shown, up to 17: coordinates."""
+
+    __slots__ = ()
+
+    def printed(self) -> bytes:
+        text = b"%.17f" % self
+        return text.rstrip(b"0").rstrip(b".")
 
 
 class Attributed:
@@ -161,6 +172,7 @@ RESP2.update(
         type(None): lambda _: b"$-1\r\n",
         bool: lambda value: b":1\r\n" if value else b":0\r\n",
         float: lambda value: encode_bulk(format_float(value)),
+        LongDouble: lambda value: encode_bulk(value.printed()),
         dict: lambda value: _array(_flat(value.items()), 2 * len(value), b"*", encode2),
         SetReply: lambda value: _array(value, len(value), b"*", encode2),
         Pairs: lambda value: _array(_flat(value), 2 * len(value), b"*", encode2),
@@ -178,6 +190,7 @@ RESP3.update(
         type(None): lambda _: b"_\r\n",
         bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
         float: lambda value: b",%b\r\n" % format_float(value),
+        LongDouble: lambda value: b",%b\r\n" % value.printed(),
         dict: lambda value: _array(_flat(value.items()), len(value), b"%", encode3),
         SetReply: lambda value: _array(value, len(value), b"~", encode3),
         Pairs: lambda value: _array(value, len(value), b"*", encode3),
