@@ -8,6 +8,7 @@ CHAPTERS = (
     "hyperloglog",
     "lists",
     "sets",
+    "hashes",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from miniredis.command import DENYOOM, FAST, READONLY, WRITE, command
+from miniredis.commands.options import counted_keys
 from miniredis.commands.scanning import parse_cursor, parse_options, reply, scan_buckets
-from miniredis.commands.sorted_sets import counted_keys
 from miniredis.errors import RedisError, SyntaxFault
 from miniredis.numbers import INT64_MAX, integer_between
 from miniredis.values.sets import Set

@@ -11,35 +11,27 @@ which a simulation that must replay needs (sets of bytes are ordered by a hash t
 
 An intset is kept sorted by Redis, so it answers in numeric order; here it is sorted when somebody asks for it whole.
 
-Members can be picked at random and scanned by cursor.  For the small encodings that is done on a list made for the
-purpose; a hashtable gets an index of its members (`buckets.py`) from the first time it is needed, kept up from then on.
-
 Source: Redis 7.2 `t_set.c`, setTypeAddAux.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from random import Random
 from typing import Any
 
-from miniredis.buckets import Buckets
 from miniredis.numbers import parse_integer
-
-SAMPLE_SHARE = (
-    3  # asked for more than a third of the members: shuffling all is cheaper than picking until enough differ
-)
+from miniredis.values.indexed_dict import IndexedDict
 
 
-class Set(dict[bytes, None]):
+class Set(IndexedDict[None]):
     """The members, in the order they came; an intset answers in numeric order, by `members`."""
 
-    __slots__ = ("encoding", "index", "weight")
+    __slots__ = ()
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         super().__init__(dict.fromkeys(members))
         self.encoding = "intset"
-        self.index: Buckets | None = None  # of the members, from the first pick or SSCAN of a hashtable on
+        self.index = None
         self.weight = 0
 
     # -- changing -----------------------------------------------------------------------------------------------
@@ -95,15 +87,6 @@ class Set(dict[bytes, None]):
         short = max(longest, len(member)) <= settings.set_max_listpack_value
         self.encoding = "listpack" if few and short else "hashtable"
 
-    def remove(self, member: bytes) -> bool:
-        """Take `member` out; False when it was not there."""
-        if member not in self:
-            return False
-        del self[member]
-        if self.index is not None:
-            self.index.discard(member)
-        return True
-
     def become_intset(self, settings: Any) -> None:
         """Take the smallest encoding, where the members allow it: what SINTERSTORE does with a result."""
         if len(self) <= settings.set_max_intset_entries and all(parse_integer(member) is not None for member in self):
@@ -120,34 +103,3 @@ class Set(dict[bytes, None]):
     def members(self) -> Sequence[bytes]:
         """All members, in the order Redis gives them where it gives one."""
         return sorted(self, key=int) if self.encoding == "intset" else list(self)
-
-    def pick(self, random: Random, seed: int) -> bytes:
-        """A random member; the set must not be empty."""
-        if self.encoding != "hashtable":
-            return list(self)[random.randrange(len(self))]
-        return self.indexed(seed).pick(random)
-
-    def sample(self, random: Random, count: int, seed: int) -> Sequence[bytes]:
-        """`count` different members, fewer than there are."""
-        if self.encoding != "hashtable" or count * SAMPLE_SHARE > len(self):
-            return random.sample(list(self), count)
-        index = self.indexed(seed)
-        picked: dict[bytes, None] = {}
-        while len(picked) < count:
-            picked[index.pick(random)] = None
-        return list(picked)
-
-    def picks(self, random: Random, count: int, seed: int) -> list[bytes]:
-        """`count` random members, one after another, so that one may come twice."""
-        if self.encoding != "hashtable":
-            return random.choices(list(self), k=count)
-        index = self.indexed(seed)
-        return [index.pick(random) for _ in range(count)]
-
-    def indexed(self, seed: int) -> Buckets:
-        """The index of the members, made the first time it is asked for."""
-        if self.index is None:
-            self.index = Buckets(seed)
-            for member in self:
-                self.index.add(member)
-        return self.index
