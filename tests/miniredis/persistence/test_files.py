@@ -286,6 +286,7 @@ async def test_after_a_failed_fsync_everysec_refuses_writes_until_a_new_log_hold
         await server.later(100)
     assert server("SET", "b", 1).startswith(MISCONF_LOG)
     await server.later(500)
+    await server.child_ends()
     assert (server.state.last_write_ok, server("SET", "c", 1)) == (True, b"+OK\r\n")
     await server.later(1200)
     server.disk.power_loss()
