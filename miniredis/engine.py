@@ -166,7 +166,7 @@ class Engine:
             reply = error
         except Exception as error:
             reply = self.fault(command, error)
-        if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
+        if self.monitors and not (session.blocked or command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN)):
             self.feed_monitors(session, command.shown(request))
         if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
@@ -223,7 +223,7 @@ class Engine:
         """Show `request` to everyone who said MONITOR."""
         line = monitor_line(self.clock.now_ms(), session, request)
         for monitor in self.monitors:
-            monitor.push(Status(line))
+            monitor.show(Status(line), its_own=monitor is session)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""

@@ -30,14 +30,14 @@ KINDS = {"": "channels", "p": "patterns", "s": "shard_channels"}
 
 
 def _subscribe(session: Session, kind: str, names: tuple[bytes, ...]) -> Any:
-    if session.in_script:
+    if session.in_script or (kind == "s" and session.in_exec):
         raise RedisError(f"ERR {kind.upper()}SUBSCRIBE isn't allowed for a DENY BLOCKING client")
     mine, all_ = getattr(session, KINDS[kind]), getattr(session.engine.pubsub, KINDS[kind])
     for name in names:
         if name not in mine:
             mine[name] = None
             session.engine.pubsub.add(all_, name, session)
-        session.push(Push([f"{kind}subscribe".encode(), name, _count(session, kind)]))
+        session.confirm(Push([f"{kind}subscribe".encode(), name, _count(session, kind)]))
     session.settle()
     return NO_REPLY
 
@@ -50,7 +50,7 @@ def _unsubscribe(session: Session, kind: str, names: tuple[bytes, ...]) -> Any:
         if name in mine:
             del mine[name]
             session.engine.pubsub.remove(all_, name, session)
-        session.push(Push([word, name, _count(session, kind)]))
+        session.confirm(Push([word, name, _count(session, kind)]))
     session.settle()
     return NO_REPLY
 
