@@ -17,7 +17,9 @@ from tests.miniredis.engine_fixtures import Redis
 
 
 def log_of(*lines):
-    return b"".join(line.encode() + b"\r\n" if line.startswith("#") else encode(line.encode().split()) for line in lines)
+    return b"".join(
+        line.encode() + b"\r\n" if line.startswith("#") else encode(line.encode().split()) for line in lines
+    )
 
 
 def replay(tmp_path, content, *, last=True, **settings):
@@ -221,7 +223,7 @@ def test_the_checker_sees_the_same_whole_part(tmp_path, length):
 
 
 @pytest.mark.skipif(CHECKER is None, reason="redis-tools is not installed")
-@pytest.mark.parametrize("case", DAMAGED)
+@pytest.mark.parametrize("case", sorted(DAMAGED.keys() - {"a count of none"}))  # which the server refuses, and it alone
 def test_the_checker_refuses_the_same_damage(tmp_path, case):
     path = tmp_path / "copy.aof"
     path.write_bytes(WHOLE + DAMAGED[case][0])
