@@ -74,6 +74,7 @@ class Command:
     __slots__ = (
         "arity",
         "docstring",
+        "fewest",
         "find_keys",
         "first_key",
         "flags",
@@ -81,6 +82,7 @@ class Command:
         "handler",
         "key_step",
         "last_key",
+        "most",
         "name",
         "parent",
         "redact",
@@ -99,6 +101,7 @@ class Command:
         self.writes = False  # WRITE in flags, for the hot path: a look at an IntFlag takes 0.3 µs
         self.since = "1.0.0"
         self.arity = -2  # n exactly, -n at least, the name included
+        self.fewest, self.most = 1, 0  # the same for the hot path; nothing is between them for a container
         self.first_key = self.last_key = self.key_step = 0
         self.find_keys: KeyFinder | None = None
         self.handler: Handler | None = None
@@ -145,6 +148,7 @@ def command(
     keys: KeyFinder | None = None,
     group: str | None = None,
     redact: Callable[[Request], Request] | None = None,
+    arity: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Enter the decorated function into the table.
 
@@ -154,6 +158,7 @@ def command(
     since  the Redis version that brought it
     keys   for commands whose keys are not at fixed places: request -> keys
     group  the chapter, when it is not the module's name
+    arity  where it is not what the usage line says
     redact for commands that carry a password: request -> what logs may show of it
     """
 
@@ -168,6 +173,7 @@ def command(
                 _register(COMMANDS, parent, words[0])
             row.name = f"{words[0]}|{words[1]}".lower()
             row.parent = parent
+            parent.fewest, parent.most = 1, 0
             _register(parent.subcommands, row, words[1])
         else:
             if (standing := COMMANDS.get(words[0].encode())) is not None:
@@ -177,7 +183,9 @@ def command(
             _register(COMMANDS, row, words[0])
         row.usage, row.flags, row.since = usage, flags, since
         row.writes = bool(flags & Flag.WRITE)
-        row.arity = arity_of(usage)
+        row.arity = arity_of(usage) if arity is None else arity
+        if not row.subcommands:
+            row.fewest, row.most = abs(row.arity), row.arity if row.arity > 0 else 2**31
         counted = usage.find(" numkeys ")  # the keys behind it stand at no fixed place
         row.first_key, row.last_key, row.key_step = key_range_of(usage if counted < 0 else usage[:counted])
         row.find_keys = keys

@@ -12,7 +12,7 @@ Reading and writing look-ups differ in what they count: only reading makes hits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from miniredis.buckets import Buckets
@@ -92,7 +92,9 @@ class Database:
         if value is not None and not (key in self.expires and self._has_expired(key)):
             engine.keyspace_hits += 1
             if engine.touching:
-                self.touched[key] = engine.stamp(self.touched.get(key, 0))
+                self.touched[key] = (
+                    engine.stamp(self.touched.get(key, 0)) if engine.counting_uses else engine.first_stamp
+                )
             return value
         engine.keyspace_misses += 1
         if engine.notifying:
@@ -106,7 +108,7 @@ class Database:
             return None
         engine = self.engine
         if engine.touching:
-            self.touched[key] = engine.stamp(self.touched.get(key, 0))
+            self.touched[key] = engine.stamp(self.touched.get(key, 0)) if engine.counting_uses else engine.first_stamp
         return value
 
     def string(self, key: bytes) -> bytes | bytearray | None:
@@ -184,14 +186,36 @@ class Database:
         """
         if key in self.values:
             self.values[key] = value
-            if self.engine.touching:
-                self.touched[key] = self.engine.stamp(self.touched.get(key, 0))
+            engine = self.engine
+            if engine.touching:
+                self.touched[key] = (
+                    engine.stamp(self.touched.get(key, 0)) if engine.counting_uses else engine.first_stamp
+                )
             if not keep_ttl and key in self.expires:
                 self.persist(key)
             if self.blocked and key in self.blocked:
                 self.engine.ready.append((self, key))
         else:
             self._add(key, value)
+
+    def store_strings(self, pairs: Sequence[bytes]) -> None:
+        """MSET: keys and values in turn.  As `store` and `changed` for each, without asking for each who cares."""
+        engine = self.engine
+        values, touched, stamp = self.values, self.touched, engine.first_stamp
+        keys = pairs[::2]
+        if (
+            self.expires or self.watchers or self.blocked or engine.weighing or engine.notifying or engine.counting_uses
+        ):  # fmt: skip
+            for key, value in zip(keys, pairs[1::2], strict=True):
+                self.store(key, value)
+                self.changed(key, "set")
+            return
+        for key, value in zip(keys, pairs[1::2], strict=True):
+            if key not in values:
+                self.keys.add(key)
+            values[key] = value
+            touched[key] = stamp
+        engine.dirty += len(keys)
 
     def delete(self, key: bytes) -> bool:
         """Remove `key`; False when there was none.  Does not tell anyone."""

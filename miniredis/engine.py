@@ -82,10 +82,12 @@ class Engine:
         self.rates = Rates()
         self.cached_scripts = 0
         self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
+        self.packed_threshold = 1 << 30  # bytes: a larger element stands in a list block of its own
         self.peak_memory = 0  # the most bytes of data that anyone who asked has seen
 
         self.dirty = 0  # changes since the last snapshot
         self.pending: Unit = []
+        self.request: Request = ()  # what the client said, while a command runs on the careful road
         self.replaced = False  # the running command said itself what is to be written down
         self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
         self.running: Command | None = None  # the command in whose name things happen
@@ -109,6 +111,7 @@ class Engine:
         self.guards: set[str] = set()  # why every command has to go the careful way
         self.write_error: str | None = None  # why writes are refused: the text of the MISCONF error
         self.touching = True
+        self.counting_uses = False  # an LFU policy: stamps are made by `stamp`; else each is `first_stamp`
         self.weighing = False
         self.notifying = False
         self.eviction = Eviction(self)
@@ -141,7 +144,7 @@ class Engine:
         self.first_stamp = self.eviction.first_stamp()
 
     def stamp(self, old: int) -> int:
-        """What `Database.touched` keeps of a key used now, whose last stamp was `old`."""
+        """What `Database.touched` keeps of a key used now, whose last stamp was `old`, while uses are counted."""
         return self.eviction.stamp(old)
 
     # -- the road of a command ------------------------------------------------------------------------------------
@@ -152,6 +155,7 @@ class Engine:
         `session` may do this: that was asked before.  The caller ends the unit with `end_unit`.
         """
         outer, self.running = self.running, command
+        self.request = request
         dirty = self.dirty
         database = session.database
         self.replaced = False
@@ -162,7 +166,7 @@ class Engine:
             reply = error
         except Exception as error:
             reply = self.fault(command, error)
-        if self.monitors and not command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN):
+        if self.monitors and not (session.blocked or command.flags & (Flag.SKIP_MONITOR | Flag.ADMIN)):
             self.feed_monitors(session, command.shown(request))
         if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
@@ -219,7 +223,7 @@ class Engine:
         """Show `request` to everyone who said MONITOR."""
         line = monitor_line(self.clock.now_ms(), session, request)
         for monitor in self.monitors:
-            monitor.push(Status(line))
+            monitor.show(Status(line), its_own=monitor is session)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""

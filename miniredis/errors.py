@@ -52,6 +52,12 @@ class StringTooLong(RedisError):
     text = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 
 
+def wrong_subcommand(name: bytes, container: str) -> RedisError:
+    """A container's own complaint; `name` as the client spelled it."""
+    shown = name[:128].decode("latin-1")
+    return RedisError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP.")
+
+
 class ProtocolError(Exception):
     """The bytes are not RESP: answered as `-ERR Protocol error: text`, then the connection is closed."""
 

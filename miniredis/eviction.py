@@ -91,7 +91,7 @@ class Eviction:
         """Take over `maxmemory` and its policy, at the start and after CONFIG SET."""
         settings = self.engine.settings
         self.policy: str = settings.maxmemory_policy
-        self.frequency = "lfu" in self.policy
+        self.frequency = self.engine.counting_uses = "lfu" in self.policy
         self.limit: int = settings.maxmemory
         weighing = self.limit > 0
         if weighing and not self.engine.weighing:
@@ -144,9 +144,7 @@ class Eviction:
         return self.stamp_of_frequency(LFU_INITIAL) if self.frequency else self._seconds()
 
     def stamp(self, old: int) -> int:
-        """The stamp of a key used now, whose last was `old`."""
-        if not self.frequency:
-            return self.engine.first_stamp
+        """The stamp of a key used now, whose last was `old`, under an LFU policy."""
         counter = self._decayed(old)
         if counter < LFU_MAX:
             above = max(counter - LFU_INITIAL, 0)

@@ -27,7 +27,10 @@ _SPELLS_LIMIT = re.compile(rb"[+-]?(?:inf(?:inity)?|(?:0x)?[0.]+(?:[ep][+-]?\d+)
 
 def parse_integer(text: bytes | bytearray) -> int | None:
     """The integer that `text` canonically spells, within 64 bits, or None."""
-    if len(text) > LONGEST_INTEGER:
+    size = len(text)
+    if size < 19 and text.isdigit() and (text[0] != 0x30 or size == 1):
+        return int(text)
+    if size > LONGEST_INTEGER:
         return None
     try:
         number = int(text)

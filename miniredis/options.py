@@ -11,6 +11,7 @@ Source: Redis 7.2 `redis.conf`, `config.c`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ from serving.kinds import (
     Text,
     Words,
 )
+from serving.our_options import OUR_OPTIONS
 
 INT_MAX, LONG_MAX, UINT_MAX = 2**31 - 1, 2**63 - 1, 2**32 - 1
 
@@ -67,7 +69,8 @@ class BufferLimits(Kind):
     several = True
 
     def parse(self, words: Sequence[str], option: Option) -> dict[str, tuple[int, int, int]]:
-        if not words or len(words) % 4:
+        words = [word for word in words if word]
+        if len(words) % 4:
             raise ValueError("Wrong number of arguments in buffer limit configuration.")
         limits = {}
         for name, hard, soft, seconds in zip(*[iter(words)] * 4, strict=True):
@@ -105,6 +108,13 @@ class EventClasses(Kind):
         return classes
 
 
+class Hertz(Integer):
+    """Times a second, quietly kept between 1 and 500."""
+
+    def read(self, text: str, option: Option) -> int:
+        return min(max(super().read(text, option), 1), 500)
+
+
 class ScoreAdjustments(Words):
     """Three integers for the kernel's choice of whom to kill: the server, its replicas, its children."""
 
@@ -126,11 +136,9 @@ class Percentiles(Words):
         try:
             values = tuple(float(word) for word in super().parse(words, option))
         except ValueError:
-            raise ValueError(
-                "The latency-tracking-info-percentiles should contain a numeric percentile value"
-            ) from None
+            raise ValueError("Invalid latency-tracking-info-percentiles parameters") from None
         if any(not 0 <= value <= 100 for value in values):
-            raise ValueError("latency-tracking-info-percentiles should be between 0 and 100")
+            raise ValueError("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
         return values
 
     def text(self, value: tuple[float, ...]) -> str:
@@ -165,6 +173,31 @@ def plain_append_name(value: str) -> None:
         raise ValueError("appendfilename can't be a path, just a filename")
 
 
+def something(value: tuple[str, ...]) -> None:
+    if not value:
+        raise ValueError("argument(s) must be one of the following: " + ", ".join(SHUTDOWN_MODES))
+
+
+def known_variables(value: str) -> None:
+    """A title such as `{title} {port}`."""
+    known = r"\{(title|listen-addr|server-mode|port|tls-port|unixsocket|config-file)\}"
+    if not value or re.search(r"[{}]", re.sub(known, "", value)):
+        raise ValueError("template format is invalid or contains unknown variables")
+
+
+def no_defragmentation(value: bool) -> None:
+    if value:
+        raise ValueError(
+            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc "
+            "like the one shipped by default with the Redis source distribution"
+        )
+
+
+def host_name(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9.-]*", value):
+        raise ValueError("Hostnames may only contain alphanumeric characters, hyphens or dots")
+
+
 # Rows that only say something twice would hide what they say: these are the usual cases.
 Fixed = partial(Option, mutable=False)  # may not change while the server runs
 Unused = partial(Option, effect=False)  # accepted, answered, without effect here
@@ -180,8 +213,9 @@ SYSLOG_FACILITIES = ("user", "local0", "local1", "local2", "local3", "local4", "
 
 NETWORK = [
     Option("port", Integer, 6379, "TCP port; 0 listens on none.", minimum=0, maximum=65535),
-    Option("bind", Words, "* -::*", "Addresses to listen on; one with a dash in front may be missing."),
-    FixedUnused("bind-source-addr", Text, "", "Address that outgoing connections come from."),
+    Option("bind", Words, "127.0.0.1 -::1", "Addresses to listen on; one with a dash in front may be missing.  Without a "
+           "configuration redis-server listens on all; here, as in Debian's redis.conf, on this machine's own."),
+    Unused("bind-source-addr", Text, "", "Address that outgoing connections come from."),
     Option("protected-mode", Flag, True, "Refuse clients from other machines while there is no password."),
     Fixed("unixsocket", Text, "", "Path of a Unix socket to listen on as well."),
     Fixed("unixsocketperm", Octal, 0, "Its permissions, octal; 0 leaves them to the umask.", maximum=0o777),
@@ -239,7 +273,7 @@ GENERAL = [
     FixedUnused("syslog-enabled", Flag, False, "Log to syslog as well."),
     FixedUnused("syslog-ident", Text, "redis", "Under which name."),
     FixedUnused("syslog-facility", Choice, "local0", "Under which facility.", choices=SYSLOG_FACILITIES),
-    Option("hz", Integer, 10, "How often a second the background work comes up, 1 to 500.", minimum=0,
+    Option("hz", Hertz, 10, "How often a second the background work comes up, 1 to 500.", minimum=0,
            maximum=INT_MAX),
     Unused("dynamic-hz", Flag, True, "More often while there are many clients."),
     FixedUnused("daemonize", Flag, False, "Go to the background; here whoever starts the server does that."),
@@ -251,12 +285,13 @@ GENERAL = [
     FixedUnused("enable-module-command", Choice, "no", "Who may use MODULE.", choices=("no", "yes", "local")),
     Option("busy-reply-threshold", Milliseconds, 5000, "A script that runs longer gets others a BUSY error.",
            minimum=0, maximum=LONG_MAX, aliases=("lua-time-limit",)),
-    Option("shutdown-on-sigint", Choices, "default", "What SIGINT means.", choices=SHUTDOWN_MODES),
-    Option("shutdown-on-sigterm", Choices, "default", "What SIGTERM means.", choices=SHUTDOWN_MODES),
+    Option("shutdown-on-sigint", Choices, "default", "What SIGINT means.", choices=SHUTDOWN_MODES, check=something),
+    Option("shutdown-on-sigterm", Choices, "default", "What SIGTERM means.", choices=SHUTDOWN_MODES, check=something),
     Unused("shutdown-timeout", Seconds, 10, "How long a shutdown waits for replicas.", minimum=0, maximum=INT_MAX),
     FixedUnused("always-show-logo", Flag, False, "A picture at the start."),
     FixedUnused("set-proc-title", Flag, True, "Show the address in the process list."),
-    Unused("proc-title-template", Text, "{title} {listen-addr} {server-mode}", "In this form."),
+    Unused("proc-title-template", Text, "{title} {listen-addr} {server-mode}", "In this form.",
+           check=known_variables),
     Unused("crash-log-enabled", Flag, True, "A report on a crash."),
     Unused("crash-memcheck-enabled", Flag, True, "A memory test on a crash."),
     FixedUnused("disable-thp", Flag, True, "Ask the kernel for small pages: they make forks cheaper."),
@@ -272,7 +307,7 @@ GENERAL = [
     Unused("locale-collate", Text, "", "Locale for SORT ALPHA; here bytes are compared."),
     FixedUnused("aclfile", Text, "", "File of users; here there is one, `default`."),
     Unused("acl-pubsub-default", Choice, "resetchannels", "Channels a new user may use.",
-           choices=("resetchannels", "allchannels")),
+           choices=("allchannels", "resetchannels")),
     Unused("acllog-max-len", Integer, 128, "Denied commands remembered.", minimum=0, maximum=LONG_MAX),
     Unused("rename-command", Words, "", "Another name for a command.", hidden=True, multiple=True),
     Unused("loadmodule", Words, "", "A module to load; there are none here.", hidden=True, multiple=True),
@@ -296,7 +331,8 @@ MEMORY = [
     Unused("lazyfree-lazy-user-del", Flag, False, "DEL frees in the background."),
     Unused("lazyfree-lazy-user-flush", Flag, False, "FLUSHALL frees in the background."),
     Unused("activerehashing", Flag, True, "Grow hash tables in idle moments."),
-    Unused("activedefrag", Flag, False, "Move values to free whole pages; not with Python's allocator."),
+    Unused("activedefrag", Flag, False, "Move values to free whole pages; not with Python's allocator.",
+           check=no_defragmentation),
     Unused("active-defrag-cycle-min", Integer, 1, "At least so much of a core.", minimum=1, maximum=99),
     Unused("active-defrag-cycle-max", Integer, 25, "At most so much.", minimum=1, maximum=99),
     Unused("active-defrag-ignore-bytes", Memory, "100mb", "Waste that is not worth it.", minimum=1,
@@ -414,10 +450,9 @@ CLUSTER = [
     Unused("cluster-require-full-coverage", Flag, True, "Serve nothing while a slot is uncovered."),
     Unused("cluster-allow-reads-when-down", Flag, False, "But reads all the same."),
     Unused("cluster-allow-pubsubshard-when-down", Flag, True, "And shard channels."),
-    Unused("cluster-link-sendbuf-limit", Memory, 0, "Bytes unsent to a node before its link is closed.",
-           maximum=LONG_MAX),
+    Unused("cluster-link-sendbuf-limit", Memory, 0, "Bytes unsent to a node before its link is closed."),
     Unused("cluster-announce-ip", Text, "", "Address to tell other nodes."),
-    Unused("cluster-announce-hostname", Text, "", "Name to tell clients."),
+    Unused("cluster-announce-hostname", Text, "", "Name to tell clients.", check=host_name),
     Unused("cluster-announce-human-nodename", Text, "", "Name to show in logs."),
     Unused("cluster-announce-port", Integer, 0, "Port to tell other nodes.", minimum=0, maximum=65535),
     Unused("cluster-announce-tls-port", Integer, 0, "The same for TLS.", minimum=0, maximum=65535),
@@ -438,10 +473,7 @@ OBSERVATION = [
 ]  # fmt: skip
 
 OURS = [
-    Option("admin-port", Integer, 0, "Metrics and health over HTTP; 0 is none.", ours=True, mutable=False, minimum=0,
-           maximum=65535),
-    Option("log-format", Choice, "human", "Log lines for people, or as JSON.", ours=True, mutable=False,
-           choices=("human", "json")),
+    *OUR_OPTIONS,
     Option("rdb-version", Integer, 10, "Format of the snapshots: 10 is Redis 7.0's, 11 is 7.2's.", ours=True,
            minimum=10, maximum=11),
 ]  # fmt: skip

@@ -27,6 +27,7 @@ class Pause:
         self.what: str | None = None  # WRITES, ALL, or None: nothing is held
         self.until_ms = 0
         self.timer: Timer | None = None
+        self.held: dict[Session, None] = {}  # in the order in which they came
 
     def begin(self, what: str, timeout_ms: int) -> None:
         engine = self.engine
@@ -47,10 +48,16 @@ class Pause:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        for session in list(engine.sessions.values()):
-            if session.paused:
-                session.paused = session.blocked = False
-                session.schedule()
+        held, self.held = self.held, {}
+        for session in held:
+            session.paused = session.blocked = False
+            session.schedule()
+
+    def hold(self, session: Session) -> None:
+        """Let `session` wait until the pause is over."""
+        self.held[session] = None
+        session.paused = True
+        session.block()
 
     def holds(self, session: Session, command: Command) -> bool:
         """Whether `command` of `session` has to wait."""

@@ -26,7 +26,7 @@ from durable.disk import Disk
 from miniredis.engine import Engine
 from miniredis.errors import RedisError
 from miniredis.host import Host, ShutdownWish
-from miniredis.persistence.files import FilePersistence
+from miniredis.persistence.files import FilePersistence, LoadFailed
 from miniredis.persistence.snapshotter import Snapshotter
 from miniredis.session import Session
 from miniredis.wire.replies import encode_error
@@ -36,7 +36,7 @@ from serving.clock import Clock
 from serving.connection import Connection, Limits
 from serving.listener import Endpoint, Listener, Tcp, Unix, tls_context
 from serving.open_connections import OpenConnections
-from serving.program import StopRefused
+from serving.program import StartError, StopRefused
 from serving.rescue import Rescue
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ class Server:
         self.limits = {"normal": Limits(), "pubsub": Limits()}
         self.connections = OpenConnections(refusal=b"-ERR max number of clients reached\r\n")
         self.listener = Listener(self.client, backlog=settings.tcp_backlog)
-        self.persistence = FilePersistence(
-            engine, disk, snapshotter, self.background, on_durable=self._open_gate, on_fatal=self._fail
-        )
+        self.persistence = FilePersistence(engine, disk, snapshotter, on_durable=self._open_gate, on_fatal=self._fail)
         engine.persistence = self.persistence
         engine.serve_while_busy = self._serve_while_busy
         self.rescue = Rescue(self.connections, lambda: self.listener.sockets, self.client)
@@ -179,6 +177,7 @@ class Server:
         self.gate: deque[tuple[int, Client, bytes]] = deque()  # (position, ...): what waits for an fsync
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
         self.failed = False
+        self.saved = False  # SHUTDOWN has done what is to be done before the end
         self.admin: Admin | None = None  # /metrics and /health, where asked for
         self._take_limits()
         settings.on_change(lambda _: self._take_limits())
@@ -196,12 +195,16 @@ class Server:
         await self.listener.start(self.endpoints if self.endpoints is not None else endpoints_of(self.settings))
         if self.admin is not None:
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
-        await self.persistence.start()
+        try:
+            await self.persistence.start()
+        except LoadFailed as error:
+            raise StartError(str(error)) from error
         self.background.every(lambda: 1 / self.settings.hz, self._cron, "cron")
+        logger.info("%s", kept_by(self.settings))
 
     async def stop(self) -> None:
         """Take no new clients, save what the save points ask for, let clients take their replies."""
-        if not self.failed and not self.persistence.prepare_stop(ShutdownWish()):
+        if not self.failed and not self.saved and not self.persistence.prepare_stop(ShutdownWish()):
             raise StopRefused("the snapshot could not be written; SHUTDOWN NOSAVE ends without it")
         self.listener.stop_accepting()
         await self.persistence.stop()
@@ -214,6 +217,7 @@ class Server:
         """SHUTDOWN, from a client; False when a save failed and we go on."""
         if not self.persistence.prepare_stop(wish) and not wish.force:
             return False
+        self.saved = True
         if self.rescuing:
             self.engine.stop_scripts()
         self.request_stop(0)
@@ -351,6 +355,23 @@ class Server:
     def _hand_over(self) -> None:
         self._handing_over = False
         self.rescue.hand_over()
+
+
+LOSS = {"always": "nothing acknowledged", "everysec": "two seconds of writes at most", "no": "what the system held"}
+
+
+def kept_by(settings: Any) -> str:
+    """What a crash would lose, in a line for the log."""
+    where, policy = settings.dir, settings.appendfsync
+    if settings.appendonly:
+        return f"Every write is kept in {where}; with appendfsync {policy} a crash loses {LOSS[policy]}"
+    if settings.save:
+        points = ", ".join(f"{changes} changes in {seconds} s" for seconds, changes in settings.save)
+        return (
+            f"Snapshots are kept in {where}, after {points}; a crash loses the writes since the last one "
+            "(--appendonly yes keeps every write)"
+        )
+    return "Nothing is kept: neither save points nor an append-only file"
 
 
 def endpoints_of(settings: Any) -> list[Endpoint]:

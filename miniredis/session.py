@@ -17,7 +17,7 @@ from miniredis.blocking import Wait
 from miniredis.command import COMMANDS, Command, Flag, find
 from miniredis.errors import RedisError, wrong_arity
 from miniredis.stats import rough
-from miniredis.wire.replies import NO_REPLY, OK, QUEUED, encode2, encode3
+from miniredis.wire.replies import NO_REPLY, OK, QUEUED, SMALL_INTEGERS, Status, encode2, encode3
 from miniredis.wire.requests import Request
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Session:
         self.library_version = b""
         self.no_evict = self.no_touch = False
         self.monitoring = False
+        self.shown_to_itself: list[bytes] = []  # of a monitor's own commands: what follows the reply
         self.paused = False  # a request stands at the head of `queue` until CLIENT PAUSE is over
         self.created_ms = self.last_used_ms = engine.now_ms
         self.last_command = "NULL"
@@ -101,13 +102,14 @@ class Session:
         guards = engine.guards
         commands = engine.stats.commands
         ordinary_us = engine.ordinary_us
-        engine.refresh_time()
-        started = engine.refreshed_us
+        started = now_us()
+        if started - engine.refreshed_us > 1000:
+            engine.refresh_time()
         remaining = iter(requests)
         command = None
         for request in remaining:
             command = COMMANDS.get(request[0])
-            if self.careful or guards or command is None or command.subcommands or not command.accepts(len(request)):
+            if self.careful or guards or command is None or not command.fewest <= len(request) <= command.most:
                 self._run_carefully(request)
                 if self.blocked or self.closing:
                     if self.blocked:
@@ -140,28 +142,30 @@ class Session:
                 out.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
             elif reply is OK:
                 out.append(b"+OK\r\n")
+            elif kind is int:
+                out.append(SMALL_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
             elif kind is Wait:
                 engine.waiting.block(self, command, request, reply)
                 self.queue.extend(remaining)
                 break
             elif reply is not NO_REPLY:
                 out.append(self.encode(reply))
+                if isinstance(reply, RedisError):
+                    commands[command.name].failed += 1
+                    engine.stats.count_error(reply.code)
             ended = now_us()
             spent = ended - started
             if spent < ordinary_us:
                 commands[command.name][spent] += 1
             else:
                 self._note_slow(command, request, spent)
-            if kind is not bytes and isinstance(reply, RedisError):
-                commands[command.name].failed += 1
-                engine.stats.count_error(reply.code)
             started = ended
             if ended - engine.refreshed_us > 1000:
                 engine.refresh_time()
             if self.closing:
                 break
         engine.running = None
-        if command is not None and not command.subcommands:
+        if command is not None and command.fewest <= command.most:
             self.last_command = command.name
         self.last_used_ms = engine.now_ms
 
@@ -179,13 +183,12 @@ class Session:
         try:
             self._check(command, request)
         except RedisError as error:
-            self._refuse(command, error)
+            self._refuse(command, request, error)
             return
         assert command is not None
         if engine.pause.holds(self, command):
-            self.paused = True
             self.queue.append(request)
-            self.block()
+            engine.pause.hold(self)
             return
         if self.in_transaction and command.name not in UNQUEUED:
             self.transaction.append((command, request))
@@ -197,13 +200,14 @@ class Session:
 
     def _perform(self, command: Command, request: Request) -> None:
         engine = self.engine
-        if self.subscriptions and command.name not in SUBSCRIBING:
+        if self.subscriptions or self.in_transaction:
             self.held_pushes = []
         if self.no_touch and command.name != "touch":
             engine.touching = False
         reply = self.carry_out(command, request)
         engine.touching = True
         if isinstance(reply, Wait):
+            self.reply(NO_REPLY)
             engine.end_unit()
             engine.waiting.block(self, command, request, reply)
         else:
@@ -226,13 +230,14 @@ class Session:
             self.count(command, request, engine.clock.monotonic_us() - started, reply)
         return reply
 
-    def _refuse(self, command: Command | None, error: RedisError) -> None:
+    def _refuse(self, command: Command | None, request: Request, error: RedisError) -> None:
         """Answer a request that may not even be queued."""
         if command is not None:
             self.engine.stats.commands[command.name].rejected += 1
         self.engine.stats.count_error(error.code)
         if command is not None and command.name == "exec":
             self.end_transaction()
+            self.engine.feed_monitors(self, request)  # whoever saw MULTI sees that it is over
             error = RedisError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
         elif self.in_transaction:
             self.transaction_failed = True
@@ -244,11 +249,9 @@ class Session:
         engine = self.engine
         if command is None:
             raise unknown_command(request)
-        if command.handler is None or (command.subcommands and len(request) > 1 and command.arity == 1):
-            if len(request) > 1:
-                raise unknown_subcommand(command, request)
-            raise wrong_arity(command.name)
-        if not command.accepts(len(request)):
+        if command.subcommands and len(request) > 1:
+            raise unknown_subcommand(command, request)
+        if command.handler is None or not command.accepts(len(request)):
             raise wrong_arity(command.name)
         if command.name == "debug" and not self._may_debug():
             raise RedisError(
@@ -317,6 +320,9 @@ class Session:
         """Answer a request, unless CLIENT REPLY told us to be silent."""
         if value is not NO_REPLY and self.reply_mode in ("on", "skip next"):
             self.out.append(self.encode(value))
+        if self.shown_to_itself:
+            self.out += self.shown_to_itself
+            self.shown_to_itself.clear()
 
     def _end_skip(self) -> None:
         """A command is over: CLIENT REPLY SKIP concerns the one after it, and that one alone."""
@@ -327,12 +333,22 @@ class Session:
             self.settle()
 
     def push(self, value: Any) -> None:
-        """Say something unasked: a message, a notification.  Never amid the reply to a command of one's own."""
+        """Say something unasked: a message, a notification.  What a command of its own led to comes behind the reply."""
         if self.held_pushes is not None:
             self.held_pushes.append(self.encode(value))
             return
         self.out.append(self.encode(value))
         self.schedule()
+
+    def confirm(self, value: Any) -> None:
+        """Say, as part of the reply, that a subscription has begun or ended; not even CLIENT REPLY silences that."""
+        self.out.append(self.encode(value))
+
+    def show(self, line: Status, *, its_own: bool) -> None:
+        """To a monitor: a command.  One of its own it sees behind the reply; CLIENT REPLY silences this too."""
+        if self.reply_mode in ("on", "skip next"):
+            (self.shown_to_itself if its_own else self.out).append(self.encode(line))
+            self.schedule()
 
     def schedule(self) -> None:
         """Let the shell send what is in `out` at the end of this turn."""
@@ -392,7 +408,8 @@ class Session:
         self.select(0)
         self.speak(2)
         self.name = b""
-        self.reply_mode = "on"
+        if self.reply_mode != "skip":  # which ends with this very command
+            self.reply_mode = "on"
         self.no_evict = self.no_touch = False
         self.authenticated = not engine.settings.requirepass
         self.settle()
@@ -436,6 +453,7 @@ class Session:
         """The connection is gone: leave every place where this session stood."""
         engine = self.engine
         engine.waiting.leave(self)
+        engine.pause.held.pop(self, None)
         self.blocked = self.paused = False
         self.queue.clear()
         self.end_transaction()

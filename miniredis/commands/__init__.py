@@ -22,9 +22,11 @@ CHAPTERS = (
     "server",
     "info",
     "config",
+    "command_docs",
     "slowlog",
     "latency",
     "memory",
+    "debug",
 )
 
 for _chapter in CHAPTERS:

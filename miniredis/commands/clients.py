@@ -84,7 +84,8 @@ def client_reply(session: Session, mode: bytes) -> Any:
     """Answer as usual, not at all, or not to the next command.  O(1)."""
     word = mode.upper()
     if word == b"ON":
-        session.reply_mode = "on"
+        if session.reply_mode != "skip next":  # inside EXEC: what SKIP announced there still comes, behind EXEC
+            session.reply_mode = "on"
         session.settle()
         return OK
     if word not in (b"OFF", b"SKIP"):

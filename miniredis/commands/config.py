@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from miniredis.command import ADMIN, LOADING, NOSCRIPT, STALE, command
 from miniredis.command_help import add_help
-from miniredis.errors import RedisError, wrong_arity
+from miniredis.errors import RedisError, SyntaxFault
 from miniredis.options import OPTIONS
 from miniredis.wire.replies import OK, Status
 from miniredis.wire.requests import Request
@@ -50,7 +50,7 @@ def config_get(session: Session, *patterns: bytes) -> dict[bytes, bytes]:
 def config_set(session: Session, *words: bytes) -> Status:
     """Change directives, all of them or none.  O(N) in the directives given."""
     if len(words) % 2:
-        raise wrong_arity("config|set")
+        raise SyntaxFault
     texts = [word.decode("utf-8", "surrogateescape") for word in words]
     protected = session.engine.settings.enable_protected_configs
     allowed = protected == "yes" or (protected == "local" and session.is_local)

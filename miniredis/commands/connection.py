@@ -53,7 +53,7 @@ def select(session: Session, index: bytes) -> Status:
     return OK
 
 
-@command("QUIT", NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY)
+@command("QUIT", NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, arity=-1)
 def quit_(session: Session, *ignored: bytes) -> Status:
     """Close the connection once everything before is answered.  O(1)."""
     session.close("QUIT")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = b"LEFT", b"RIGHT"
 EVENTS = {(LEFT, "push"): "lpush", (RIGHT, "push"): "rpush", (LEFT, "pop"): "lpop", (RIGHT, "pop"): "rpop"}
+LONG = 1 << 15  # elements that no `list-max-listpack-size` lets into one listpack
 MUST_BE_POSITIVE = "ERR value is out of range, must be positive"
 
 
@@ -109,12 +110,22 @@ def take(db: Database, key: bytes, stored: List, where: bytes, count: int) -> li
     return taken
 
 
+def _take_one(db: Database, key: bytes, stored: List, where: bytes) -> bytes:
+    element = stored.popleft() if where is LEFT else stored.pop()
+    db.changed(key, "lpop" if where is LEFT else "rpop")
+    if not stored:
+        db.removed_if_empty(key, stored)
+    elif len(stored) < LONG or stored.packed_size is not None:
+        stored.give_back((element,), db.engine.settings)
+    return element
+
+
 def _pop(db: Database, key: bytes, counts: tuple[bytes, ...], where: bytes, name: str) -> Any:
     if len(counts) > 1:
         raise RedisError(f"ERR wrong number of arguments for '{name}' command")
     if not counts:
         stored = db.write(key, List)
-        return None if stored is None else take(db, key, stored, where, 1)[0]
+        return None if stored is None else _take_one(db, key, stored, where)
     count = integer_between(counts[0], 0, INT64_MAX, MUST_BE_POSITIVE)
     stored = db.write(key, List)
     if stored is None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, STALE, command
 from miniredis.command_help import add_help
-from miniredis.errors import RedisError
+from miniredis.errors import RedisError, wrong_subcommand
 from miniredis.glob import matches
 from miniredis.wire.replies import NO_REPLY, Push
 
@@ -30,14 +30,14 @@ KINDS = {"": "channels", "p": "patterns", "s": "shard_channels"}
 
 
 def _subscribe(session: Session, kind: str, names: tuple[bytes, ...]) -> Any:
-    if session.in_script:
+    if session.in_script or (kind == "s" and session.in_exec):
         raise RedisError(f"ERR {kind.upper()}SUBSCRIBE isn't allowed for a DENY BLOCKING client")
     mine, all_ = getattr(session, KINDS[kind]), getattr(session.engine.pubsub, KINDS[kind])
     for name in names:
         if name not in mine:
             mine[name] = None
             session.engine.pubsub.add(all_, name, session)
-        session.push(Push([f"{kind}subscribe".encode(), name, _count(session, kind)]))
+        session.confirm(Push([f"{kind}subscribe".encode(), name, _count(session, kind)]))
     session.settle()
     return NO_REPLY
 
@@ -50,7 +50,7 @@ def _unsubscribe(session: Session, kind: str, names: tuple[bytes, ...]) -> Any:
         if name in mine:
             del mine[name]
             session.engine.pubsub.remove(all_, name, session)
-        session.push(Push([word, name, _count(session, kind)]))
+        session.confirm(Push([word, name, _count(session, kind)]))
     session.settle()
     return NO_REPLY
 
@@ -111,18 +111,18 @@ def spublish(session: Session, channel: bytes, message: bytes) -> int:
 @command("PUBSUB CHANNELS [pattern]", ASKING, since="2.8.0")
 def pubsub_channels(session: Session, *pattern: bytes) -> list[bytes]:
     """The channels somebody listens to.  O(N) in the channels."""
-    return _matching(session.engine.pubsub.channels, "channels", pattern)
+    return _matching(session, session.engine.pubsub.channels, pattern)
 
 
 @command("PUBSUB SHARDCHANNELS [pattern]", ASKING, since="7.0.0")
 def pubsub_shardchannels(session: Session, *pattern: bytes) -> list[bytes]:
     """The shard channels somebody listens to.  O(N) in the channels."""
-    return _matching(session.engine.pubsub.shard_channels, "shardchannels", pattern)
+    return _matching(session, session.engine.pubsub.shard_channels, pattern)
 
 
-def _matching(table: dict[bytes, Any], name: str, pattern: tuple[bytes, ...]) -> list[bytes]:
+def _matching(session: Session, table: dict[bytes, Any], pattern: tuple[bytes, ...]) -> list[bytes]:
     if len(pattern) > 1:
-        raise RedisError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP.")
+        raise wrong_subcommand(session.engine.request[1], "PUBSUB")
     return [channel for channel in table if not pattern or matches(pattern[0], channel)]
 
 

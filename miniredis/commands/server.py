@@ -12,7 +12,6 @@ from miniredis.blocking import Wait
 from miniredis.command import (
     ADMIN,
     ALLOW_BUSY,
-    BLOCKING,
     FAST,
     LOADING,
     NO_ASYNC_LOADING,
@@ -20,6 +19,7 @@ from miniredis.command import (
     NOSCRIPT,
     READONLY,
     STALE,
+    Flag,
     command,
 )
 from miniredis.commands.clients import milliseconds
@@ -159,7 +159,7 @@ def shutdown(session: Session, *words: bytes) -> Any:
 # -- waiting for copies ---------------------------------------------------------------------------------------------
 
 
-@command("WAIT numreplicas timeout", NOSCRIPT | BLOCKING, since="3.0.0", group="generic")
+@command("WAIT numreplicas timeout", Flag(0), since="3.0.0", group="generic")
 def wait(session: Session, numreplicas: bytes, timeout: bytes) -> Any:
     """Wait until so many replicas have what this client wrote; how many do.  There are none.  O(1)."""
     needed = integer(numreplicas)
@@ -169,7 +169,7 @@ def wait(session: Session, numreplicas: bytes, timeout: bytes) -> Any:
     return Wait((), timeout_ms, timeout_reply=0)
 
 
-@command("WAITAOF numlocal numreplicas timeout", NOSCRIPT | BLOCKING, since="7.2.0", group="generic")
+@command("WAITAOF numlocal numreplicas timeout", NOSCRIPT, since="7.2.0", group="generic")
 def waitaof(session: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Any:
     """Wait until what was written is on this disk, and on those of so many replicas; both counts.  O(1)."""
     local = integer(numlocal)

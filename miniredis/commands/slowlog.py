@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import ADMIN, LOADING, STALE, command
 from miniredis.command_help import add_help
-from miniredis.errors import RedisError
+from miniredis.errors import RedisError, wrong_subcommand
 from miniredis.numbers import parse_integer
 from miniredis.wire.replies import OK, Status
 
@@ -22,7 +22,7 @@ def slowlog_get(session: Session, *words: bytes) -> list[Any]:
     of the client.  O(N) in the entries."""
     count = 10
     if len(words) > 1:
-        raise RedisError("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.")
+        raise wrong_subcommand(session.engine.request[1], "SLOWLOG")
     if words:
         number = parse_integer(words[0])
         if number is None or number < -1:

@@ -111,9 +111,7 @@ def mset(db: Database, *pairs: bytes) -> Status:
     """Store many values at once.  O(N) in the keys."""
     if len(pairs) % 2:
         raise RedisError("ERR wrong number of arguments for 'mset' command")
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        db.store(key, value)
-        db.changed(key, "set")
+    db.store_strings(pairs)
     return OK
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from miniredis.blocking import Wait
 from miniredis.command import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, command
 from miniredis.errors import RedisError
-from miniredis.wire.replies import NULL_ARRAY, OK, Encoded, Status
+from miniredis.wire.replies import NO_REPLY, NULL_ARRAY, OK, Encoded, Status
 
 if TYPE_CHECKING:
     from miniredis.session import Session
@@ -48,17 +48,16 @@ def exec_(session: Session) -> Any:
         raise RedisError("EXECABORT Transaction discarded because of previous errors.")
     if broken:
         return NULL_ARRAY
-    # SUBSCRIBE answers once per channel, on its own: so replies are collected where every reply goes.
-    outside, session.out = session.out, [b"*%d\r\n" % len(queued)]
+    # One by one, as any reply leaves, since SUBSCRIBE answers on its own, and CLIENT REPLY may change things midway.
+    session.reply(Encoded(b"*%d\r\n" % len(queued)))
     session.in_exec = True
     try:
         for row, request in queued:
             reply = session.carry_out(row, request)
-            session.out.append(session.encode(reply.reply_in_vain() if isinstance(reply, Wait) else reply))
-        return Encoded(b"".join(session.out))
+            session.reply(reply.reply_in_vain() if isinstance(reply, Wait) else reply)
     finally:
         session.in_exec = False
-        session.out = outside
+    return NO_REPLY
 
 
 @command("DISCARD", NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, since="2.0.0")

@@ -29,13 +29,13 @@ def decode(data: bytes) -> list[bytes]:
         items.append(data[at : at + size])
         at += size
         if at >= end:
-            raise Damaged("a zipmap that ends within a pair", at)
+            raise Damaged("a zipmap that ends within a pair", end)
         size, at = _size(data, at)
         free = data[at] if at < end else 0
         items.append(data[at + 1 : at + 1 + size])
         at += 1 + size + free
     if at != end:
-        raise Damaged("a zipmap whose last pair goes past the end", at)
+        raise Damaged("a zipmap whose last pair goes past the end", end)
     if data[0] < BIG and data[0] * 2 != len(items):
         raise Damaged(f"a zipmap of {len(items) // 2} pairs that states {data[0]}", 0)
     return items

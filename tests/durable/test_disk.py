@@ -1,14 +1,17 @@
 """What every Disk promises, whichever it is.  A new one is one more line in DISKS."""
 
 import errno
+from random import Random
 
 import pytest
 
 from durable.disk import Disk, File
 from durable.real_disk import RealDisk
+from simulation.disk import DiskOptions, SimulatedDisk
 
 DISKS = {
     "real": RealDisk,
+    "simulated": lambda: SimulatedDisk(Random(1), DiskOptions(fsync_s=(0, 0), stall=0)),
 }
 
 
