@@ -165,7 +165,7 @@ class Session:
             if self.closing:
                 break
         engine.running = None
-        if command is not None and not command.careful:
+        if command is not None and command.fewest <= command.most:
             self.last_command = command.name
         self.last_used_ms = engine.now_ms
 
