@@ -151,6 +151,7 @@ def whole_length(disk: Disk, path: str, scan: Callable[[bytes], int], *, record_
     scan        the format's own knowledge: given bytes that begin with a record, how many of them are whole records.
                 It raises for damage, which no torn write explains.
     record_max  bytes; no record is longer, so no more than about twice that is held
+    cost        linear: of a long record, each scan sees twice as much as the one before
     start       where the first record begins
 
     Raises OSError, and what `scan` raises.
@@ -158,7 +159,7 @@ def whole_length(disk: Disk, path: str, scan: Callable[[bytes], int], *, record_
     file = disk.open(path)
     try:
         whole, held = start, b""
-        while data := file.pread(CHUNK, whole + len(held)):
+        while data := file.pread(max(CHUNK, len(held)), whole + len(held)):
             held += data
             known = scan(held)
             whole += known

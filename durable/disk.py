@@ -73,7 +73,7 @@ class Disk(Protocol):
         """Names in a folder, sorted."""
 
     def mkdir(self, path: str) -> None:
-        """With parents; no error when it stands."""
+        """With parents, and durable at once; no error when it stands.  Raises FileExistsError where a file does."""
 
     def fsync_dir(self, path: str) -> None: ...
 

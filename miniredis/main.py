@@ -10,7 +10,7 @@ from durable.real_disk import RealDisk
 from miniredis import REDIS_VERSION
 from miniredis.machine import Machine
 from miniredis.options import OPTIONS
-from miniredis.persistence.snapshotter import ForkSnapshotter
+from miniredis.persistence.fork_snapshotter import ForkSnapshotter
 from miniredis.server import Server
 from serving.clock import SystemClock
 from serving.config import Settings

@@ -26,7 +26,7 @@ from durable.disk import Disk
 from miniredis.engine import Engine
 from miniredis.errors import RedisError
 from miniredis.host import Host, ShutdownWish
-from miniredis.persistence.files import FilePersistence
+from miniredis.persistence.files import FilePersistence, LoadFailed
 from miniredis.persistence.snapshotter import Snapshotter
 from miniredis.session import Session
 from miniredis.wire.replies import encode_error
@@ -36,7 +36,7 @@ from serving.clock import Clock
 from serving.connection import Connection, Limits
 from serving.listener import Endpoint, Listener, Tcp, Unix, tls_context
 from serving.open_connections import OpenConnections
-from serving.program import StopRefused
+from serving.program import StartError, StopRefused
 from serving.rescue import Rescue
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ class Server:
         self.limits = {"normal": Limits(), "pubsub": Limits()}
         self.connections = OpenConnections(refusal=b"-ERR max number of clients reached\r\n")
         self.listener = Listener(self.client, backlog=settings.tcp_backlog)
-        self.persistence = FilePersistence(
-            engine, disk, snapshotter, self.background, on_durable=self._open_gate, on_fatal=self._fail
-        )
+        self.persistence = FilePersistence(engine, disk, snapshotter, on_durable=self._open_gate, on_fatal=self._fail)
         engine.persistence = self.persistence
         engine.serve_while_busy = self._serve_while_busy
         self.rescue = Rescue(self.connections, lambda: self.listener.sockets, self.client)
@@ -196,7 +194,10 @@ class Server:
         await self.listener.start(self.endpoints if self.endpoints is not None else endpoints_of(self.settings))
         if self.admin is not None:
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
-        await self.persistence.start()
+        try:
+            await self.persistence.start()
+        except LoadFailed as error:
+            raise StartError(str(error)) from error
         self.background.every(lambda: 1 / self.settings.hz, self._cron, "cron")
 
     async def stop(self) -> None:

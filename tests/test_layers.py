@@ -34,7 +34,7 @@ MEETS_THE_MACHINE = {
     "durable/real_disk.py",  # the Disk of production
     "miniredis/machine.py",  # INFO about the process, CONFIG REWRITE
     "miniredis/main.py",  # chooses the real clock, dice, disk
-    "miniredis/persistence/snapshotter.py",  # fork
+    "miniredis/persistence/fork_snapshotter.py",  # fork
     "serving/clock.py",  # the Clock of production
     "serving/listener.py",  # certificates, permissions of a Unix socket
     "serving/logs.py",  # the log file

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.blocking import Wait, timeout_ms
 from miniredis.command import BLOCKING, DENYOOM, FAST, NOSCRIPT, READONLY, WRITE, command
-from miniredis.commands.sorted_sets import counted_keys
+from miniredis.commands.options import counted_keys
 from miniredis.errors import IndexOutOfRange, NoSuchKey, RedisError, SyntaxFault
 from miniredis.numbers import INT64_MAX, integer, integer_between
 from miniredis.values.lists import List

@@ -5,13 +5,15 @@ Each command still says itself which options exclude each other: the order in wh
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from miniredis.errors import RedisError
-from miniredis.numbers import INT64_MAX, integer
+from miniredis.numbers import INT64_MAX, integer, parse_integer
 
 if TYPE_CHECKING:
     from miniredis.database import Database
+    from miniredis.wire.requests import Request
 
 EXPIRY_UNITS = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, True), b"PXAT": (1, True)}
 """option -> (milliseconds per unit, whether the time is absolute)"""
@@ -36,3 +38,15 @@ def expiry_at_ms(db: Database, command: str, option: bytes, text: bytes) -> int:
 
 def invalid_expire_time(command: str) -> RedisError:
     return RedisError(f"ERR invalid expire time in '{command}' command")
+
+
+def counted_keys(position: int) -> Callable[[Request], Sequence[bytes]]:
+    """A key finder, for `keys=` of a command: at `position` of the request stands how many keys follow there."""
+
+    def find(request: Request) -> Sequence[bytes]:
+        count = parse_integer(request[position]) if len(request) > position else None
+        if count is None or not 0 < count < len(request) - position:
+            return ()
+        return request[position + 1 : position + 1 + count]
+
+    return find

@@ -18,8 +18,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from miniredis.command import DENYOOM, READONLY, WRITE, command
+from miniredis.commands.options import counted_keys
 from miniredis.commands.sorted_set_ranges import GROUP, store_result
-from miniredis.commands.sorted_sets import counted_keys, with_scores
+from miniredis.commands.sorted_sets import with_scores
 from miniredis.errors import RedisError, SyntaxFault, WrongType
 from miniredis.numbers import INT64_MAX, float_number, integer, integer_between
 from miniredis.values.sets import Set

@@ -161,6 +161,13 @@ def _range(db: Database, key: bytes, query: Query) -> Any:
 )
 def zrange(db: Database, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Any:
     """The members in a range of ranks, scores or members.  O(log N + M), M of them returned."""
+    if not options:
+        first, last = integer(start), integer(stop)
+        stored = db.read(key, SortedSet)
+        if stored is None:
+            return []
+        low, high = rank_slice(first, last, len(stored.scores))
+        return [member for _, member in stored.order[low:high]] if low < high else []
     return _range(db, key, _query(start, stop, options))
 
 

@@ -10,36 +10,23 @@ among keys.  Source: Redis 7.2 `t_zset.c`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from miniredis.blocking import Wait, timeout_ms
 from miniredis.command import BLOCKING, DENYOOM, FAST, NOSCRIPT, READONLY, WRITE, command
+from miniredis.commands.options import counted_keys
+from miniredis.commands.scanning import parse_cursor, parse_options, scan_buckets
+from miniredis.commands.scanning import reply as scan_reply
 from miniredis.errors import RedisError, SyntaxFault
-from miniredis.numbers import INT64_MAX, INT64_MIN, float_number, integer, integer_between, parse_integer
+from miniredis.numbers import INT64_MAX, INT64_MIN, float_number, format_float, integer, integer_between
 from miniredis.values.sorted_sets import Pair, SortedSet
 from miniredis.wire.replies import NULL_ARRAY, Pairs
 
 if TYPE_CHECKING:
     from miniredis.database import Database
-    from miniredis.wire.requests import Request
 
 ADD_OPTIONS = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
-
-
-def counted_keys(position: int) -> Callable[[Request], Sequence[bytes]]:
-    """A key finder: at `position` of the request stands how many keys follow it.
-
-    What stands between the name and the count is a destination, except a timeout: of BZMPOP, say so by `position` 2.
-    """
-
-    def find(request: Request) -> Sequence[bytes]:
-        count = parse_integer(request[position]) if len(request) > position else None
-        if count is None or not 0 < count < len(request) - position:
-            return ()
-        return request[position + 1 : position + 1 + count]
-
-    return find
 
 
 def make_room(db: Database, stored: SortedSet, member: bytes) -> None:
@@ -252,6 +239,23 @@ def zrandmember(db: Database, key: bytes, *options: bytes) -> Any:
     else:
         picked = [order[position] for position in random.sample(range(len(order)), count)]
     return with_scores(picked) if len(options) == 2 else [member for _, member in picked]
+
+
+@command("ZSCAN key cursor [MATCH pattern] [COUNT count]", READONLY, since="2.8.0")
+def zscan(db: Database, key: bytes, cursor: bytes, *words: bytes) -> list[object]:
+    """Some members with their scores, and the cursor to go on with; 0 begins and ends.  O(1) a call, O(N) in all."""
+    position = parse_cursor(cursor)
+    stored = db.read(key, SortedSet)
+    if stored is None:
+        return scan_reply(0, [])
+    options = parse_options(words)
+    if stored.encoding == "listpack":
+        found = [(member, format_float(score)) for score, member in stored.order]
+        position = 0
+    else:
+        position, members = scan_buckets(stored.members_index(db.engine.bucket_seed).scan, position, options.count)
+        found = [(member, b"%.17g" % stored.scores[member]) for member in members]  # as Redis: not the shortest text
+    return scan_reply(position, [word for pair in found if options.fits(pair[0]) for word in pair])
 
 
 def with_scores(pairs: Sequence[Pair]) -> Pairs:

@@ -18,7 +18,8 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterable
-from posixpath import join
+from contextlib import suppress
+from posixpath import dirname, join
 
 from durable.disk import Disk, DiskError, File
 from durable.replace_file import replace_file
@@ -44,6 +45,7 @@ class LogFolder:
         self.path = join(directory, folder)
         self.manifest_name = f"{prefix}.manifest"
         self.manifest = Manifest()
+        self._unsure = False  # the manifest is in place, but an older one may be what the disk holds
 
     def path_of(self, file: LogFile) -> str:
         return join(self.path, file.name)
@@ -145,33 +147,52 @@ class LogFolder:
 
     # -- the end of a rewrite -------------------------------------------------------------------------------------
 
-    def commit(self, written: str, *, waiting: bool = False) -> None:
+    def commit(self, written: str, *, kept: int = 1, waiting: bool = False) -> None:
         """The file at `written`, durable already, is the base from now on.  Raises OSError; then the log is as it was.
 
-        waiting  the log goes on with the increment of `open_waiting`, else with the last one
+        kept     how many increments at the end come after that base: none while no log is kept
+        waiting  the log goes on with the increment of `open_waiting`
         """
         manifest = self.manifest
         base = manifest.next_base(self.prefix)
-        self.disk.rename(written, self.path_of(base))
-        if waiting:
-            increment = manifest.next_increment(self.prefix)
-            self.disk.rename(self._waiting_path(), self.path_of(increment))
-            manifest = manifest.with_increment(increment)
-        self.disk.fsync_dir(self.path)
-        self._replace(manifest.rewritten(base))
+        named = [self.path_of(base)]
+        try:
+            self.disk.fsync_dir(dirname(written) or ".")  # else a crash may lose the name that the rename starts from
+            self.disk.rename(written, named[0])
+            if waiting:
+                increment = manifest.next_increment(self.prefix)
+                named.append(self.path_of(increment))
+                self.disk.rename(self._waiting_path(), named[1])
+                manifest, kept = manifest.with_increment(increment), 1
+            self.disk.fsync_dir(self.path)
+            self._replace(manifest.rewritten(base, kept))
+        except OSError:
+            for path in named:
+                with suppress(OSError):
+                    self.disk.unlink(path)
+            raise
         self._delete_history()
 
     def _replace(self, manifest: Manifest) -> None:
+        """Put `manifest` in place.  Raises OSError; the one before stands then."""
         path = join(self.path, self.manifest_name)
-        replace_file(self.disk, path, manifest.text().encode("utf-8", "surrogateescape"), temporary=self._aside())
+        content = manifest.text().encode("utf-8", "surrogateescape")
+        try:
+            replace_file(self.disk, path, content, temporary=f"temp-{self.manifest_name}")
+            self._unsure = False
+        except OSError as error:
+            if not (self.disk.exists(path) and self.disk.read(path) == content):
+                raise
+            logger.warning("a power failure may bring back the manifest before this one: %s", error)
+            self._unsure = True  # it is in place, only not surely durable: what the one before names must stay
         self.manifest = manifest
-
-    def _aside(self) -> str:
-        return f"temp-{self.manifest_name}"
 
     def _delete_history(self) -> None:
         """Unlink what is history and say so in the manifest; what fails is left for the next start."""
         try:
+            if self._unsure:
+                self.disk.fsync_dir(self.path)
+                self._unsure = False
             for file in self.manifest.history:
                 if self.disk.exists(self.path_of(file)):
                     self.disk.unlink(self.path_of(file))

@@ -32,7 +32,8 @@ from durable.real_disk import RealDisk
 from miniredis.persistence.snapshotter import Chunks, Copying, Done, Progress
 
 PR_SET_PDEATHSIG = 1
-REPORT_EVERY = 4 * 1024 * 1024  # bytes written between two lines of progress
+REPORT_EVERY = 4 * 1024 * 1024  # bytes written between two lines of progress, and two fsyncs: with a single one at
+# the end the disk would be busy with the whole file at once, and the append-only file's fsync would wait behind it
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -48,15 +49,18 @@ class ForkSnapshotter:
         loop = asyncio.get_running_loop()
         reading, writing = os.pipe()
         parent = os.getpid()
+        # A signal in the child's first instants would run a handler of the parent's.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             child = os.fork()
+            if child == 0:
+                self._be_the_child(parent, writing, path, chunks)
         except OSError:
             os.close(reading)
-            os.close(writing)
             raise
-        if child == 0:
-            self._be_the_child(parent, writing, path, chunks)
-        os.close(writing)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(writing)
         os.set_blocking(reading, False)
         return ForkedCopy(loop, child, reading, path, done)
 
@@ -78,11 +82,13 @@ class ForkSnapshotter:
 
 
 def forget_signals() -> None:
-    """Every signal means again what it means to a new process."""
+    """Every signal means again what it means to a new process, but Ctrl-C, which reaches parent and child alike: the
+    parent decides what it means."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -104,6 +110,7 @@ def write_copy(disk: Disk, path: str, chunks: Chunks, report: int) -> None:
         progress.bytes += written
         if progress.bytes - reported >= REPORT_EVERY:
             reported = progress.bytes
+            file.fsync_now()
             with suppress(BlockingIOError):  # the parent does not read: then it need not know either
                 os.write(report, b"progress %d %d\n" % (progress.keys, progress.bytes))
     file.fsync_now()

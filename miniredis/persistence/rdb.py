@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from miniredis import REDIS_VERSION
 from miniredis.persistence.rdb_format import RdbError
 from miniredis.persistence.rdb_reader import Aux, Entry, Notice, RdbReader, TableSizes
 from miniredis.persistence.rdb_writer import Encoding, Keyspace, aux_fields, write
+from miniredis.persistence.snapshotter import Progress
 
 if TYPE_CHECKING:
     from miniredis.database import Database
@@ -26,34 +27,44 @@ if TYPE_CHECKING:
 __all__ = ["Aux", "Encoding", "Loading", "Notice", "RdbError", "RdbReader", "TableSizes", "snapshot"]
 
 
-def snapshot(engine: Engine, *, version: int = 10, aof_base: bool = False) -> Iterator[bytes]:
+def snapshot(
+    engine: Engine, *, version: int = 10, aof_base: bool = False, progress: Progress | None = None
+) -> Iterator[bytes]:
     """The bytes of an RDB file of all that `engine` holds, in chunks of about 64 KiB.
 
     The keyspace must not change until the last chunk is taken: take all at once, or in a forked child.
 
     version   10, or 11 for servers from 7.2 on
     aof_base  whether the file is the base of an append-only file
+    progress  counts the keys as they are written
     """
     settings = engine.settings
+    progress = progress or Progress()
     return write(
-        [_keyspace(database) for database in engine.databases if database.values],
+        [_keyspace(database, progress) for database in engine.databases if database.values],
         aux=aux_fields(REDIS_VERSION, engine.now_ms, engine.eviction.used(), aof_base=aof_base),
         encoding=Encoding.of(settings)._replace(version=version),
         checksum=settings.rdbchecksum,
     )
 
 
-def _keyspace(database: Database) -> Keyspace:
+def _keyspace(database: Database, progress: Progress) -> Keyspace:
     """`database`, with idle times or frequencies when eviction goes by them."""
     eviction, policy = database.engine.eviction, database.engine.settings.maxmemory_policy
     return Keyspace(
         database.index,
         len(database.values),
         len(database.expires),
-        database.items(),
+        _counted(database, progress),
         idle_seconds=partial(eviction.idle_seconds, database) if policy.endswith("lru") else None,
         frequency=partial(eviction.counter, database) if policy.endswith("lfu") else None,
     )
+
+
+def _counted(database: Database, progress: Progress) -> Iterator[tuple[bytes, Any, int | None]]:
+    for entry in database.items():
+        progress.keys += 1
+        yield entry
 
 
 class Loading:

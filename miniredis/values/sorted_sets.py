@@ -149,6 +149,14 @@ class SortedSet:
                 index.discard(member)
         return pairs
 
+    def members_index(self, seed: int) -> Buckets:
+        """The members in buckets, for a scan; made at the first, and kept up to date from then on."""
+        if self.index is None:
+            self.index = Buckets(seed)
+            for member in self.scores:
+                self.index.add(member)
+        return self.index
+
     def rank(self, member: bytes) -> int | None:
         """Position counted from the lowest score, 0 first.  O(log n)."""
         score = self.scores.get(member)
@@ -175,8 +183,8 @@ class SortedSet:
         """Where the members in `wanted` stand, but the first `offset` of them, if all scores are equal.  O(log n).
 
         If they are not, members are in no order to bisect, and Redis leaves the answer open.  We give the one that a
-        listpack gives, O(n): from the end where the reading begins, skip what is not yet inside, then `offset` more,
-        and stop at the first that is no longer.
+        listpack gives, O(n): from the end where the reading begins, skip what is not yet past the nearer bound; if the
+        next is inside, skip `offset` more, and read to the first that is past the farther bound.
         """
         order = self.order
         if wanted.empty or not order:
@@ -190,6 +198,8 @@ class SortedSet:
             stop = len(order)
             while stop and not wanted.before_high(order[stop - 1][1]):
                 stop -= 1
+            if not stop or not wanted.after_low(order[stop - 1][1]):
+                return 0, 0
             start = stop = max(stop - offset, 0)
             while start and wanted.after_low(order[start - 1][1]):
                 start -= 1
@@ -197,6 +207,8 @@ class SortedSet:
         start = 0
         while start < len(order) and not wanted.after_low(order[start][1]):
             start += 1
+        if start == len(order) or not wanted.before_high(order[start][1]):
+            return 0, 0
         start = stop = min(start + offset, len(order))
         while stop < len(order) and wanted.before_high(order[stop][1]):
             stop += 1

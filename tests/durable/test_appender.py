@@ -151,3 +151,17 @@ def test_what_is_longer_than_any_record_is_not_read_to_its_end(tmp_path):
 
     assert whole_length(RealDisk(), str(path), scan, record_max=1 << 20) == 2
     assert most < 2 << 20
+
+
+def test_a_long_record_is_not_scanned_once_for_each_chunk(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 20_000_000 + b"\nrest")
+    scanned = 0
+
+    def scan(data):
+        nonlocal scanned
+        scanned += len(data)
+        return lines(data)
+
+    assert whole_length(RealDisk(), str(path), scan, record_max=1 << 30) == 20_000_001
+    assert scanned < 3 * 20_000_000

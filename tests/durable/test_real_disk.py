@@ -99,3 +99,18 @@ async def test_the_threads_end_with_the_disk(tmp_path):
     await disk.open(str(tmp_path / "f"), "a").fsync()
     disk.close()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("fsync")] == []
+
+
+def test_a_new_folder_and_its_parents_are_durable_at_once(tmp_path, monkeypatch):
+    synced = []
+    disk = RealDisk()
+    monkeypatch.setattr(disk, "fsync_dir", synced.append)
+    disk.mkdir(str(tmp_path / "a" / "b"))
+    disk.mkdir(str(tmp_path / "a" / "b"))
+    assert synced == [str(tmp_path), str(tmp_path / "a")]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "f").touch()
+    with pytest.raises(FileExistsError):
+        RealDisk().mkdir(str(tmp_path / "f"))

@@ -14,9 +14,13 @@ import pytest
 import uvloop
 
 from durable.real_disk import RealDisk
-from miniredis.persistence.snapshotter import ForkSnapshotter, Job, Outcome, StepSnapshotter
+from miniredis.persistence.fork_snapshotter import ForkSnapshotter
+from miniredis.persistence.snapshotter import StepSnapshotter
 
-SNAPSHOTTERS = [ForkSnapshotter, StepSnapshotter]
+SNAPSHOTTERS = {
+    "fork": ForkSnapshotter,
+    "steps": lambda disk=None: StepSnapshotter(disk or RealDisk(), asyncio.get_running_loop().call_later, tick=0.0),
+}
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -28,21 +32,22 @@ def run(request):
     return run_on_loop
 
 
-async def snapshot(snapshotter, path, chunks, meanwhile=lambda: None, disk=None):
-    """The outcome of one job; `meanwhile` runs right after it was begun."""
+async def snapshot(kind, path, chunks, meanwhile=lambda: None, disk=None):
+    """(error, keys, bytes) of one snapshot; `meanwhile` runs right after it was begun."""
     ended = asyncio.get_running_loop().create_future()
-    snapshotter.begin(disk or RealDisk(), Job(str(path), chunks, ended.set_result))
+    copying = SNAPSHOTTERS[kind](disk).begin(str(path), chunks, ended.set_result)
     meanwhile()
-    return await ended
+    error = await ended
+    return error, copying.progress.keys, copying.progress.bytes
 
 
 @pytest.mark.parametrize("kind", SNAPSHOTTERS)
 def test_the_file_holds_the_keyspace_of_the_instant_it_was_begun(run, tmp_path, kind):
     keyspace = {b"key:%d" % number: b"old" for number in range(1000)}
 
-    def chunks(tally):
+    def chunks(progress):
         for key, value in keyspace.items():
-            tally.keys += 1
+            progress.keys += 1
             yield key + b"=" + value + b"\n"
 
     def change():
@@ -50,13 +55,9 @@ def test_the_file_holds_the_keyspace_of_the_instant_it_was_begun(run, tmp_path, 
             keyspace[key] = b"new"
 
     expected = b"".join(b"key:%d=old\n" % number for number in range(1000))
-    outcome = run(snapshot(kind(**fast(kind)), tmp_path / "temp", chunks, change))
-    assert outcome == Outcome(1000, len(expected), None)
+    outcome = run(snapshot(kind, tmp_path / "temp", chunks, change))
+    assert outcome == (None, 1000, len(expected))
     assert (tmp_path / "temp").read_bytes() == expected
-
-
-def fast(kind):
-    return {"tick_s": 0.0} if kind is StepSnapshotter else {}
 
 
 @pytest.mark.parametrize("kind", SNAPSHOTTERS)
@@ -70,22 +71,22 @@ def test_a_full_disk_is_reported_and_the_part_that_was_written_is_removed(run, t
     def fill(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    outcome = run(snapshot(kind(**fast(kind)), tmp_path / "temp", lambda tally: [b"data"], disk=FullDisk()))
-    assert outcome == Outcome(0, 0, "No space left on device")
+    outcome = run(snapshot(kind, tmp_path / "temp", lambda progress: [b"data"], disk=FullDisk()))
+    assert "No space left on device" in outcome[0]
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", SNAPSHOTTERS)
 def test_a_cancelled_snapshot_leaves_no_file_and_is_not_heard_of_again(run, tmp_path, kind):
-    def endless(tally):
+    def endless(progress):
         while True:
             yield b"x" * 1000
 
     heard = []
 
     async def cancel():
-        chunks = endless if kind is ForkSnapshotter else lambda tally: [b"x"] * 100
-        running = kind().begin(RealDisk(), Job(str(tmp_path / "temp"), chunks, heard.append))
+        chunks = endless if kind == "fork" else lambda progress: [b"x"] * 100
+        running = SNAPSHOTTERS[kind]().begin(str(tmp_path / "temp"), chunks, heard.append)
         await until(lambda: (tmp_path / "temp").exists())
         running.cancel()
         running.cancel()
@@ -94,9 +95,9 @@ def test_a_cancelled_snapshot_leaves_no_file_and_is_not_heard_of_again(run, tmp_
 
     running = run(cancel())
     assert (os.listdir(tmp_path), heard) == ([], [])
-    if running.process_id:
+    if kind == "fork":
         with pytest.raises(ProcessLookupError):
-            os.kill(running.process_id, 0)
+            os.kill(running.child, 0)
 
 
 async def until(true, seconds=10.0):
@@ -110,58 +111,60 @@ async def until(true, seconds=10.0):
 
 
 def test_progress_is_told_while_the_child_writes(run, tmp_path):
-    def chunks(tally):
+    def chunks(progress):
         for _ in range(3):
-            tally.keys += 10
+            progress.keys += 10
             yield bytes(5 << 20)
 
-    told = []
+    told = set()
 
     async def main():
         ended = asyncio.get_running_loop().create_future()
-        ForkSnapshotter().begin(RealDisk(), Job(str(tmp_path / "temp"), chunks, ended.set_result, told.append))
+        copying = ForkSnapshotter().begin(str(tmp_path / "temp"), chunks, ended.set_result)
+        await until(lambda: told.add((copying.progress.keys, copying.progress.bytes)) or ended.done())
         return await ended
 
-    assert run(main()) == Outcome(30, 15 << 20, None)
-    assert told == [10, 20, 30]
+    assert run(main()) is None
+    assert told >= {(0, 0), (30, 15 << 20)}
+    assert told <= {(0, 0), (10, 5 << 20), (20, 10 << 20), (30, 15 << 20)}
 
 
 def test_a_child_that_fails_says_why(run, tmp_path):
-    def chunks(tally):
+    def chunks(progress):
         yield b"first"
-        raise KeyError("a fault of ours\nin two lines")
+        raise ValueError("a fault of ours\nin two lines")
 
-    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
-    assert outcome == Outcome(0, 0, r"KeyError: 'a fault of ours\nin two lines'")
+    outcome = run(snapshot("fork", tmp_path / "temp", chunks))
+    assert outcome[0] == "a fault of ours in two lines"
     assert os.listdir(tmp_path) == []
 
 
 def test_a_child_that_is_killed_is_a_failed_snapshot(run, tmp_path):
-    def chunks(tally):
+    def chunks(progress):
         yield b"first"
         os.kill(os.getpid(), signal.SIGKILL)
 
-    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
-    assert outcome == Outcome(0, 0, "terminated by signal 9")
+    outcome = run(snapshot("fork", tmp_path / "temp", chunks))
+    assert outcome[0] == "the child was killed by signal 9"
     assert os.listdir(tmp_path) == []
 
 
 def test_a_child_that_leaves_without_a_word_is_a_failed_snapshot(run, tmp_path):
-    def chunks(tally):
+    def chunks(progress):
         os._exit(0)
 
-    outcome = run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
-    assert outcome == Outcome(0, 0, "left with status 0")
+    outcome = run(snapshot("fork", tmp_path / "temp", chunks))
+    assert outcome[0] == "the child ended with 0"
 
 
 def test_the_child_holds_no_descriptor_but_its_pipe_and_its_file(run, tmp_path):
     listener = socket.create_server(("127.0.0.1", 0))
 
-    def chunks(tally):
+    def chunks(progress):
         yield " ".join(sorted(os.listdir("/proc/self/fd"), key=int)).encode()
 
     with listener:
-        run(snapshot(ForkSnapshotter(), tmp_path / "temp", chunks))
+        run(snapshot("fork", tmp_path / "temp", chunks))
     descriptors = (tmp_path / "temp").read_text().split()
     assert descriptors[:3] == ["0", "1", "2"]
     assert len(descriptors) == 6  # the pipe, the file, and the folder that is being listed
@@ -170,7 +173,7 @@ def test_the_child_holds_no_descriptor_but_its_pipe_and_its_file(run, tmp_path):
 def test_the_parents_signal_handlers_do_not_run_in_the_child(run, tmp_path):
     handled = tmp_path / "handled"
 
-    def chunks(tally):
+    def chunks(progress):
         os.kill(os.getpid(), signal.SIGINT)  # ignored
         yield b"still here"
         os.kill(os.getpid(), signal.SIGTERM)  # ends it
@@ -180,28 +183,27 @@ def test_the_parents_signal_handlers_do_not_run_in_the_child(run, tmp_path):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, handled.touch)
-        return await snapshot(ForkSnapshotter(), tmp_path / "temp", chunks)
+        return await snapshot("fork", tmp_path / "temp", chunks)
 
-    assert run(main()) == Outcome(0, 0, "terminated by signal 15")
+    assert run(main())[0] == "the child was killed by signal 15"
     assert not handled.exists()
 
 
 PARENT = """
 import asyncio, os, sys, time
-from durable.real_disk import RealDisk
-from miniredis.persistence.snapshotter import ForkSnapshotter, Job
+from miniredis.persistence.fork_snapshotter import ForkSnapshotter
 
-def chunks(tally):
+def chunks(progress):
     while True:
         time.sleep(0.01)
         yield b"x"
 
 async def main(path):
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    child = ForkSnapshotter().begin(RealDisk(), Job(path, chunks, print))
+    copying = ForkSnapshotter().begin(path, chunks, print)
     while not os.path.exists(path):
         await asyncio.sleep(0.01)
-    print(child.process_id, server.sockets[0].getsockname()[1], flush=True)
+    print(copying.child, server.sockets[0].getsockname()[1], flush=True)
     await asyncio.sleep(60)
 
 asyncio.run(main(sys.argv[1]))
@@ -244,11 +246,9 @@ def test_the_steps_leave_room_for_others_in_between(run, tmp_path):
                 asyncio.get_running_loop().call_soon(another)
 
         ended = asyncio.get_running_loop().create_future()
-        StepSnapshotter(tick_s=0.0).begin(
-            RealDisk(), Job(str(tmp_path / "temp"), lambda tally: [b"x"] * 50, ended.set_result)
-        )
+        SNAPSHOTTERS["steps"]().begin(str(tmp_path / "temp"), lambda progress: [b"x"] * 50, ended.set_result)
         another()
-        assert await ended == Outcome(0, 50, None)
+        assert await ended is None
         return others
 
     assert run(main()) >= 50

@@ -188,7 +188,9 @@ COMMANDS = [
     ],
     lambda random, pick: [pick([b"BZPOPMIN", b"BZPOPMAX"]), pick(KEYS), pick(KEYS), pick([b"0.01", b"x", b"-1"])],
     lambda random, pick: [b"OBJECT", b"ENCODING", pick(KEYS)],
+    lambda random, pick: [b"ZSCAN", pick([*KEYS, PLAIN]), pick([b"0", b"0", b"x"]), b"COUNT", b"1000",
+                          *pick([[], [b"MATCH", b"*f*"], [b"FOO"], [b"COUNT", b"0"], [b"MATCH"]])],
     lambda random, pick: [b"ZRANGE", pick(KEYS), b"0", b"-1", b"WITHSCORES"],
     lambda random, pick: [b"ZRANGE", pick(KEYS), b"0", b"-1", b"WITHSCORES"],
     lambda random, pick: [b"TYPE", pick(KEYS)],
-]
+]  # fmt: skip
