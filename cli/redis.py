@@ -27,5 +27,5 @@ def redis() -> None:
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="")
 def start(argv: tuple[str, ...]) -> None:
     """Start the server in the foreground, with the directives of redis-server."""
-    server = import_module("miniredis.server")  # only now: `mini --help` need not wait for it
+    server = import_module("miniredis.main")  # only now: `mini --help` need not wait for it
     sys.exit(server.main(list(argv)))

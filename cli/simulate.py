@@ -11,12 +11,14 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
-from importlib import import_module
 from random import Random
 from typing import Any
 
 import click
 
+from miniredis.options import OPTIONS
+from miniredis.persistence.snapshotter import StepSnapshotter
+from miniredis.server import Server
 from scenarios import redis as scenario
 from scenarios.resp import Streams
 from serving.readers import read_arguments
@@ -98,11 +100,11 @@ async def redis_run(world: World, software: Software, plan: scenario.Plan) -> sc
 
 async def miniredis(host: Host, appendfsync: str) -> None:
     """Our server, unmodified: its clock, its dice and its disk are the host's."""
-    directives = f"--port {PORT} --protected-mode no --appendonly yes --appendfsync {appendfsync}"
+    directives = f"--port {PORT} --bind * --protected-mode no --appendonly yes --appendfsync {appendfsync}"
     arguments = [*directives.split(), "--save", ""]
-    settings = import_module("miniredis.options").OPTIONS.load(read_arguments(arguments).given)
-    server_type = import_module("miniredis.server").Server
-    server = server_type(settings, clock=host.clock, random=host.random, disk=host.disk)
+    settings = OPTIONS.load(read_arguments(arguments).given)
+    snapshotter = StepSnapshotter(host.disk, asyncio.get_running_loop().call_later)
+    server = Server(settings, clock=host.clock, random=host.random, disk=host.disk, snapshotter=snapshotter)
     await server.start()
     await asyncio.Event().wait()
 

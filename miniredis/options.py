@@ -32,6 +32,7 @@ from serving.kinds import (
     Text,
     Words,
 )
+from serving.our_options import OUR_OPTIONS
 
 INT_MAX, LONG_MAX, UINT_MAX = 2**31 - 1, 2**63 - 1, 2**32 - 1
 
@@ -212,7 +213,8 @@ SYSLOG_FACILITIES = ("user", "local0", "local1", "local2", "local3", "local4", "
 
 NETWORK = [
     Option("port", Integer, 6379, "TCP port; 0 listens on none.", minimum=0, maximum=65535),
-    Option("bind", Words, "* -::*", "Addresses to listen on; one with a dash in front may be missing."),
+    Option("bind", Words, "127.0.0.1 -::1", "Addresses to listen on; one with a dash in front may be missing.  Without a "
+           "configuration redis-server listens on all; here, as in Debian's redis.conf, on this machine's own."),
     Unused("bind-source-addr", Text, "", "Address that outgoing connections come from."),
     Option("protected-mode", Flag, True, "Refuse clients from other machines while there is no password."),
     Fixed("unixsocket", Text, "", "Path of a Unix socket to listen on as well."),
@@ -471,10 +473,7 @@ OBSERVATION = [
 ]  # fmt: skip
 
 OURS = [
-    Option("admin-port", Integer, 0, "Metrics and health over HTTP; 0 is none.", ours=True, mutable=False, minimum=0,
-           maximum=65535),
-    Option("log-format", Choice, "human", "Log lines for people, or as JSON.", ours=True, mutable=False,
-           choices=("human", "json")),
+    *OUR_OPTIONS,
     Option("rdb-version", Integer, 10, "Format of the snapshots: 10 is Redis 7.0's, 11 is 7.2's.", ours=True,
            minimum=10, maximum=11),
 ]  # fmt: skip

@@ -177,6 +177,7 @@ class Server:
         self.gate: deque[tuple[int, Client, bytes]] = deque()  # (position, ...): what waits for an fsync
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
         self.failed = False
+        self.saved = False  # SHUTDOWN has done what is to be done before the end
         self.admin: Admin | None = None  # /metrics and /health, where asked for
         self._take_limits()
         settings.on_change(lambda _: self._take_limits())
@@ -199,10 +200,11 @@ class Server:
         except LoadFailed as error:
             raise StartError(str(error)) from error
         self.background.every(lambda: 1 / self.settings.hz, self._cron, "cron")
+        logger.info("%s", kept_by(self.settings))
 
     async def stop(self) -> None:
         """Take no new clients, save what the save points ask for, let clients take their replies."""
-        if not self.failed and not self.persistence.prepare_stop(ShutdownWish()):
+        if not self.failed and not self.saved and not self.persistence.prepare_stop(ShutdownWish()):
             raise StopRefused("the snapshot could not be written; SHUTDOWN NOSAVE ends without it")
         self.listener.stop_accepting()
         await self.persistence.stop()
@@ -215,6 +217,7 @@ class Server:
         """SHUTDOWN, from a client; False when a save failed and we go on."""
         if not self.persistence.prepare_stop(wish) and not wish.force:
             return False
+        self.saved = True
         if self.rescuing:
             self.engine.stop_scripts()
         self.request_stop(0)
@@ -279,7 +282,15 @@ class Server:
             if len(self.answering) == 1:
                 self.loop.call_soon(self._end_turn)
             return
-        self._write(client, self._take(client))
+        session = client.session
+        out = session.out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        session.output_bytes += len(data)
+        self.engine.stats.output_bytes += len(data)
+        client.write(data)
+        if session.closing and not client.gated:
+            client.close(session.closing)
 
     def _take(self, client: Client) -> bytes:
         out = client.session.out
@@ -352,6 +363,23 @@ class Server:
     def _hand_over(self) -> None:
         self._handing_over = False
         self.rescue.hand_over()
+
+
+LOSS = {"always": "nothing acknowledged", "everysec": "two seconds of writes at most", "no": "what the system held"}
+
+
+def kept_by(settings: Any) -> str:
+    """What a crash would lose, in a line for the log."""
+    where, policy = settings.dir, settings.appendfsync
+    if settings.appendonly:
+        return f"Every write is kept in {where}; with appendfsync {policy} a crash loses {LOSS[policy]}"
+    if settings.save:
+        points = ", ".join(f"{changes} changes in {seconds} s" for seconds, changes in settings.save)
+        return (
+            f"Snapshots are kept in {where}, after {points}; a crash loses the writes since the last one "
+            "(--appendonly yes keeps every write)"
+        )
+    return "Nothing is kept: neither save points nor an append-only file"
 
 
 def endpoints_of(settings: Any) -> list[Endpoint]:

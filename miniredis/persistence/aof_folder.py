@@ -117,25 +117,43 @@ class LogFolder:
         opened = self.disk.open(self.path_of(increment), "w")
         self.disk.fsync_dir(self.path)
         self._replace(manifest.with_increment(increment).rewritten(name))
+        self._be_sure()
         return opened
 
     def open_last(self) -> File:
-        """The increment to go on with, begun when there is none.  Raises OSError."""
+        """The increment to go on with, begun when there is none; all of it is durable.  Raises OSError.
+
+        A killed process leaves bytes and names that only the page cache has.  They have been read in and will be
+        shown to clients, so from now on a power failure must not take them back.
+        """
         if not self.manifest.increments:
             return self.open_next()
-        return self.disk.open(self.path_of(self.manifest.increments[-1]), "a")
+        file = self.disk.open(self.path_of(self.manifest.increments[-1]), "a")
+        try:
+            file.fsync_now()
+            self.disk.fsync_dir(self.path)
+        except OSError:
+            file.close()
+            raise
+        return file
 
     def open_next(self) -> File:
-        """Another increment, from now on part of the log.  Raises OSError; the log is as it was then."""
+        """Another increment, from now on part of the log.  Raises OSError; then the one before is to be gone on with."""
         increment = self.manifest.next_increment(self.prefix)
         opened = self.disk.open(self.path_of(increment), "w")
         try:
             self.disk.fsync_dir(self.path)
             self._replace(self.manifest.with_increment(increment))
+            self._be_sure()
         except OSError:
             opened.close()
             raise
         return opened
+
+    def _be_sure(self) -> None:
+        """Nothing may be acknowledged that stands in a file which no manifest names after a power failure."""
+        if self._unsure:
+            raise DiskError(errno.EIO, "it is not sure that the new manifest is durable", self.path)
 
     def open_waiting(self) -> File:
         """An increment that is no part of the log until its base is written.  Raises OSError."""

@@ -115,6 +115,40 @@ def test_a_file_that_is_named_but_missing_is_told(disk):
         folder_on(disk).check()
 
 
+def test_what_a_killed_process_left_in_the_page_cache_is_durable_once_the_log_is_open_again():
+    simulated = SimulatedDisk(Random(1), DiskOptions(fsync_s=(0, 0), stall=0))
+    append(folder_on(simulated).begin([b"base;"]), b"")
+    folder_on(simulated).open_last().append(b"read and shown;")
+    simulated.crash()
+    folder_on(simulated).open_last()
+    simulated.power_loss()
+    assert content(folder_on(simulated)) == b"base;read and shown;"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_increment_is_not_used_whose_manifest_may_be_lost(seed):
+    simulated = SimulatedDisk(Random(seed), DiskOptions(fsync_s=(0, 0), stall=0))
+    folder = folder_on(simulated)
+    current = folder.begin([b"base;"])
+    fail_at_last_fsync_of_folder(simulated)
+    with pytest.raises(OSError, match="not sure that the new manifest is durable"):
+        folder.open_next()
+    append(current, b"one;")
+    simulated.power_loss()
+    assert content(folder_on(simulated)) == b"base;one;"
+
+
+def fail_at_last_fsync_of_folder(simulated):
+    """Of the two that an exchange of the manifest needs, let the one after the rename fail."""
+    rename = simulated.rename
+
+    def then_fail(old, new):
+        rename(old, new)
+        simulated.fail_next("fsync_dir")
+
+    simulated.rename = then_fail
+
+
 # -- the power fails -----------------------------------------------------------------------------------
 
 
