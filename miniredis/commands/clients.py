@@ -215,6 +215,7 @@ def line_of(session: Session) -> str:
     ADMINISTRATION,
     since="2.4.0",
     group="connection",
+    arity=-3,
 )
 def client_kill(session: Session, *words: bytes) -> Any:
     """Close the connections that fit every filter given; the reply counts them.  O(N) in the clients."""
