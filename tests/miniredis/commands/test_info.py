@@ -52,7 +52,12 @@ def test_calls_errors_and_hits_are_counted_and_reset():
 def test_persistence_tells_of_a_child_at_work():
     redis = Redis()
     state = redis.engine.persistence.state
-    state.child, state.child_started_ms, state.child_keys_done, state.child_keys_total = "rdb", redis.engine.now_ms, 1, 4
+    state.child, state.child_started_ms, state.child_keys_done, state.child_keys_total = (
+        "rdb",
+        redis.engine.now_ms,
+        1,
+        4,
+    )
     redis.advance(3000)
     shown = fields(redis, "persistence")
     assert (shown["rdb_bgsave_in_progress"], shown["rdb_current_bgsave_time_sec"]) == ("1", "3")
