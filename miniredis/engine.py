@@ -72,7 +72,7 @@ class Engine:
         self.replication_offset = 0
 
         self.now_ms = clock.now_ms()  # stands still while a command runs
-        self.refreshed_us = clock.monotonic_us()
+        self.refresh_at_us = 0  # when `now_ms` is a millisecond old
         self.started_ms = self.now_ms
 
         self.databases = [Database(self, index) for index in range(settings.databases)]
@@ -90,7 +90,6 @@ class Engine:
         self.request: Request = ()  # what the client said, while a command runs on the careful road
         self.replaced = False  # the running command said itself what is to be written down
         self.propagate_to: Callable[[Unit], None] | None = None  # the append-only file, once it is open
-        self.running: Command | None = None  # the command in whose name things happen
 
         self.persistence: Persistence = NoPersistence(self.now_ms)
         self.host: Host = NoHost()
@@ -139,7 +138,7 @@ class Engine:
 
     def refresh_time(self) -> None:
         """Let the time stand where it is now; called before commands, at most a millisecond apart."""
-        self.refreshed_us = self.clock.monotonic_us()
+        self.refresh_at_us = self.clock.monotonic_us() + 1000
         self.now_ms = self.clock.now_ms()
         self.first_stamp = self.eviction.first_stamp()
 
@@ -154,7 +153,6 @@ class Engine:
 
         `session` may do this: that was asked before.  The caller ends the unit with `end_unit`.
         """
-        outer, self.running = self.running, command
         self.request = request
         dirty = self.dirty
         database = session.database
@@ -171,7 +169,6 @@ class Engine:
         if self.dirty != dirty and not self.replaced and command.writes:
             self.propagate(database.index, request)
         self.replaced = False
-        self.running = outer
         return reply
 
     def fault(self, command: Command, error: Exception) -> RedisError:

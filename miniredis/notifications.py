@@ -21,9 +21,9 @@ ALL = "g$lshzxetd"
 
 EVENT_CLASSES = {
     **dict.fromkeys(("del", "rename_from", "rename_to", "move_from", "move_to", "copy_to", "restore", "expire",
-                     "persist", "sortstore"), "g"),
+                     "persist"), "g"),
     **dict.fromkeys(("set", "setrange", "incrby", "incrbyfloat", "append", "getdel", "setbit", "pfadd"), "$"),
-    **dict.fromkeys(("lpush", "rpush", "lpop", "rpop", "linsert", "lset", "lrem", "ltrim"), "l"),
+    **dict.fromkeys(("lpush", "rpush", "lpop", "rpop", "linsert", "lset", "lrem", "ltrim", "sortstore"), "l"),
     **dict.fromkeys(("sadd", "srem", "spop", "sinterstore", "sunionstore", "sdiffstore"), "s"),
     **dict.fromkeys(("hset", "hincrby", "hincrbyfloat", "hdel"), "h"),
     **dict.fromkeys(("zadd", "zincr", "zrem", "zpopmin", "zpopmax", "zremrangebyscore", "zremrangebylex",

@@ -282,7 +282,15 @@ class Server:
             if len(self.answering) == 1:
                 self.loop.call_soon(self._end_turn)
             return
-        self._write(client, self._take(client))
+        session = client.session
+        out = session.out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        session.output_bytes += len(data)
+        self.engine.stats.output_bytes += len(data)
+        client.write(data)
+        if session.closing and not client.gated:
+            client.close(session.closing)
 
     def _take(self, client: Client) -> bytes:
         out = client.session.out

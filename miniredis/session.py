@@ -17,7 +17,7 @@ from miniredis.blocking import Wait
 from miniredis.command import COMMANDS, Command, Flag, find
 from miniredis.errors import RedisError, wrong_arity
 from miniredis.stats import rough
-from miniredis.wire.replies import NO_REPLY, OK, QUEUED, SMALL_INTEGERS, Status, encode2, encode3
+from miniredis.wire.replies import NO_REPLY, QUEUED, SMALL_INTEGERS, STATUS_LINES, Status, encode2, encode3
 from miniredis.wire.requests import Request
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Session:
         commands = engine.stats.commands
         ordinary_us = engine.ordinary_us
         started = now_us()
-        if started - engine.refreshed_us > 1000:
+        if started > engine.refresh_at_us:
             engine.refresh_time()
         remaining = iter(requests)
         command = None
@@ -116,14 +116,15 @@ class Session:
                         self.queue.extend(remaining)
                     break
                 started = now_us()
-                if started - engine.refreshed_us > 1000:
+                if started > engine.refresh_at_us:
                     engine.refresh_time()
                 continue
             dirty = engine.dirty
-            engine.running = command
-            target = self if command.takes_session else self.database
             try:
-                reply = command.handler(target, *request[1:])  # type: ignore[misc]
+                if command.takes_session:
+                    reply = command.handler(self, *request[1:])  # type: ignore[misc]
+                else:
+                    reply = command.handler(self.database, *request[1:])  # type: ignore[misc]
             except RedisError as error:
                 reply = error
                 engine.replaced = False
@@ -140,8 +141,8 @@ class Session:
             kind = type(reply)
             if kind is bytes:
                 out.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
-            elif reply is OK:
-                out.append(b"+OK\r\n")
+            elif kind is Status:
+                out.append(STATUS_LINES[reply])
             elif kind is int:
                 out.append(SMALL_INTEGERS[reply] if 0 <= reply < 1024 else b":%d\r\n" % reply)
             elif kind is Wait:
@@ -160,11 +161,10 @@ class Session:
             else:
                 self._note_slow(command, request, spent)
             started = ended
-            if ended - engine.refreshed_us > 1000:
+            if ended > engine.refresh_at_us:
                 engine.refresh_time()
             if self.closing:
                 break
-        engine.running = None
         if command is not None and command.fewest <= command.most:
             self.last_command = command.name
         self.last_used_ms = engine.now_ms

@@ -7,6 +7,8 @@ CHAPTERS = (
     "bitmaps",
     "hyperloglog",
     "lists",
+    "sets",
+    "hashes",
     "sorted_sets",
     "sorted_set_ranges",
     "sorted_set_algebra",

@@ -30,7 +30,7 @@ def ping(session: Session, *message: bytes) -> Any:
     """Answer PONG, or the message given.  O(1)."""
     if len(message) > 1:
         raise wrong_arity("ping")
-    if session.subscriptions and session.protocol == 2:
+    if session.careful and session.subscriptions and session.protocol == 2:
         return [b"pong", message[0] if message else b""]
     return message[0] if message else PONG
 

@@ -31,7 +31,9 @@ class ScanOptions:
 
 
 def parse_cursor(text: bytes) -> int:
-    """A cursor as C's strtoul reads it.  Raises `invalid cursor`."""
+    """A cursor as C's strtoul reads it, nothing being 0.  Raises `invalid cursor`."""
+    if not text:
+        return 0
     digits = text[1:] if text[:1] in (b"+", b"-") else text
     if not digits.isdigit() or int(digits) > CURSOR_MAX:
         raise RedisError("ERR invalid cursor")

@@ -118,6 +118,16 @@ def encode_status(text: str) -> bytes:
     return b"+%b\r\n" % text.encode("utf-8", "surrogateescape")
 
 
+class _StatusLines(dict[str, bytes]):
+    """The lines of the few statuses that are answered all day; any other is encoded when it comes."""
+
+    def __missing__(self, text: str) -> bytes:
+        return encode_status(text)
+
+
+STATUS_LINES = _StatusLines({text: encode_status(text) for text in ("OK", "PONG", "QUEUED")})
+
+
 def encode_error(error: RedisError) -> bytes:
     """An error is one line: what would end it early becomes a space."""
     line = error.text.replace("\r", " ").replace("\n", " ")

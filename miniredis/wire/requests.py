@@ -64,6 +64,13 @@ class RequestReader:
             data = b"".join(self._pieces)
             self._pieces = []
             self._pending = 0
+        elif self.authenticated and self.error is None:
+            tokens = data.split(b"\r\n")  # one whole request: what a client sends that waits for each reply
+            count = COUNTS.get(tokens[0])
+            if count is not None and len(tokens) == 2 * count + 2 and not tokens[-1]:
+                request = tokens[2:-1:2]
+                if list(map(LENGTHS.get, tokens[1:-1:2])) == list(map(len, request)):
+                    return [request]
         requests: list[Request] = []
         if self.error is not None:
             return requests

@@ -178,7 +178,8 @@ COMMANDS = [
     lambda random, pick: [b"ZCARD", pick([*KEYS, PLAIN])],
     lambda random, pick: [b"ZSCORE", pick(KEYS), pick(MEMBERS)],
     lambda random, pick: [b"ZMSCORE", pick(KEYS), pick(MEMBERS), pick(MEMBERS)],
-    lambda random, pick: [pick([b"ZRANK", b"ZREVRANK"]), pick(KEYS), pick(MEMBERS)],
+    lambda random, pick: [pick([b"ZRANK", b"ZREVRANK"]), pick(KEYS), pick(MEMBERS),
+                          *pick([[], [], [], [b"WITHSCORE"]])],
     lambda random, pick: [b"ZRANDMEMBER", pick(KEYS), b"200", *pick([[], [b"WITHSCORES"], [b"FOO"]])],
     lambda random, pick: [b"ZRANDMEMBER", pick(KEYS), pick([b"0", b"x", b"-9223372036854775808"]), b"WITHSCORES"],
     lambda random, pick: [
