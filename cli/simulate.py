@@ -10,6 +10,7 @@ Here, and nowhere below, the three meet: the simulated world, the scenario, and 
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
@@ -27,6 +28,8 @@ from simulation.world import Host, World
 
 HOST, CLIENTS, PORT = "redis", "world", 6379
 UNTIL_S = 900.0
+STRIKES = ((0, ""), (0, ""), (8, ""), (4, "manifest"), (8, "appendonlydir"))  # how many changes ahead, and of which files
+STRIKE_WITHIN_S = 0.3
 
 Software = Callable[[Host], Coroutine[Any, Any, object]]
 
@@ -36,6 +39,7 @@ class SimulatedServer:
 
     def __init__(self, world: World, software: Software) -> None:
         self._world, self._software = world, software
+        self._random = world.random("strikes")
 
     async def connect(self) -> Streams:
         return await asyncio.open_connection(HOST, PORT)
@@ -44,12 +48,29 @@ class SimulatedServer:
         self._world.start(HOST, self._software)
 
     async def kill(self) -> None:
-        self._still_there()
-        self._world.kill(HOST)
+        await self._strike(self._world.kill)
 
     async def power_failure(self) -> None:
+        await self._strike(self._world.power_loss)
+
+    async def _strike(self, deed: Callable[[str], None]) -> None:
+        """Now, or a little later between two system calls: the steps of a rewrite all fall into one moment."""
         self._still_there()
-        self._world.power_loss(HOST)
+        operation, where = self._random.choice(STRIKES)
+        if operation:
+            struck = asyncio.Event()
+
+            def strike() -> None:
+                deed(HOST)
+                struck.set()
+
+            self._world.host(HOST).disk.strike_before(self._random.randint(1, operation), strike, where)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STRIKE_WITHIN_S):
+                    await struck.wait()
+                    return
+            self._still_there()
+        deed(HOST)
 
     def _still_there(self) -> None:
         host = self._world.host(HOST)

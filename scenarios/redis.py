@@ -40,7 +40,7 @@ LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteRead
 class Server(Protocol):
     """What a nemesis can do to a server.  `start` returns at once; the scenario waits until PING is answered.
 
-    kill, power_failure    the process is gone; the second takes what was not fsynced with it
+    kill, power_failure    the process is gone at the return; the second takes what was not fsynced with it
     pause, resume          it stands still, with its connections open
     cut, heal              every connection is reset, and new ones too, while it goes on
     """
@@ -200,11 +200,11 @@ class Arena:
         await self._check(nothing_in_flight=True)
 
     async def _strike(self, fault: str) -> None:
-        struck = self._now()
         if fault == "power_failure":
             await self.server.power_failure()
         else:
             await self.server.kill()
+        struck = self._now()
         await self._everybody_out()
         if fault == "power_failure":
             self.history.power_failures.append((struck, self._now()))  # replies may have been on their way

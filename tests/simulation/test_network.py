@@ -610,3 +610,22 @@ def test_drawn_options_differ_by_seed_and_repeat():
     drawn = [NetworkOptions.drawn(Random(seed)) for seed in range(20)]
     assert drawn == [NetworkOptions.drawn(Random(seed)) for seed in range(20)]
     assert len(set(drawn)) > 10
+
+
+def test_a_connection_reset_during_its_handshake_cannot_be_had():
+    world = World(1, network=NetworkOptions(delay_s=(0.1, 0.1)))
+
+    async def scenario(world):
+        world.start("server", listening)
+        await asyncio.sleep(1)
+        connecting = asyncio.ensure_future(asyncio.open_connection("server", 80))
+        await asyncio.sleep(0.15)
+        world.network.reset("server")
+        with pytest.raises(ConnectionResetError):
+            await connecting
+
+    async def listening(host):
+        await asyncio.start_server(lambda *streams: None, port=80)
+        await asyncio.Event().wait()
+
+    world.run(scenario)
