@@ -302,7 +302,11 @@ class SimulatedDisk:
         """Bytes that still fit; None without a limit."""
         if self.options.capacity is None:
             return None
-        return self.options.capacity - sum(len(inode.written) for inode in self._names.values())
+        return self.options.capacity - self.used()
+
+    def used(self) -> int:
+        """Bytes in all files."""
+        return sum(len(inode.written) for inode in self._names.values())
 
     def fsync_seconds(self) -> float:
         options = self.options

@@ -613,7 +613,7 @@ def test_drawn_options_differ_by_seed_and_repeat():
 
 
 def test_a_connection_reset_during_its_handshake_cannot_be_had():
-    world = World(1, network=NetworkOptions(delay_s=(0.1, 0.1)))
+    world = World(1, network=NetworkOptions(latency_min_s=0.1, latency_mean_s=0.0001, split=0.0))
 
     async def scenario(world):
         world.start("server", listening)
