@@ -634,3 +634,22 @@ def test_a_connection_that_breaks_while_it_is_made_is_told_of_both(seed):
     world = World(seed, network=CALM)
     world.start("server", listening([]))
     assert world.run(scenario) == ["made", "ConnectionResetError"]
+
+
+def test_a_connection_reset_during_its_handshake_cannot_be_had():
+    world = World(1, network=NetworkOptions(latency_min_s=0.1, latency_mean_s=0.0001, split=0.0))
+
+    async def scenario(world):
+        world.start("server", listening)
+        await asyncio.sleep(1)
+        connecting = asyncio.ensure_future(asyncio.open_connection("server", 80))
+        await asyncio.sleep(0.15)
+        world.network.reset("server")
+        with pytest.raises(ConnectionResetError):
+            await connecting
+
+    async def listening(host):
+        await asyncio.start_server(lambda *streams: None, port=80)
+        await asyncio.Event().wait()
+
+    world.run(scenario)
