@@ -28,7 +28,13 @@ from simulation.world import Host, World
 
 HOST, CLIENTS, PORT = "redis", "world", 6379
 UNTIL_S = 900.0
-STRIKES = ((0, ""), (0, ""), (8, ""), (4, "manifest"), (8, "appendonlydir"))  # how many changes ahead, and of which files
+STRIKES = (
+    (0, ""),
+    (0, ""),
+    (8, ""),
+    (4, "manifest"),
+    (8, "appendonlydir"),
+)  # how many changes ahead, and of which files
 STRIKE_WITHIN_S = 0.3
 LAST_BREATH_S = 5.0  # longer than a server takes to end; also than the slowest fsync
 

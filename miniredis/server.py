@@ -63,7 +63,8 @@ class Client(Connection):
         self.gated = 0  # replies of ours that wait for an fsync
 
     def made(self) -> None:
-        engine = self.server.engine
+        self.engine = engine = self.server.engine
+        self.counted = engine.stats
         self.reader = RequestReader(engine.settings.proto_max_bulk_len)
         self.session = session = Session(
             engine,
@@ -81,25 +82,22 @@ class Client(Connection):
             self.close("protected mode")
 
     def data_received(self, data: bytes) -> None:
-        session = self.session
-        size = len(data)
-        session.input_bytes += size
-        self.server.engine.stats.input_bytes += size
-        requests = self.reader.receive(data)
+        session, reader = self.session, self.reader
+        self.counted.input_bytes += len(data)
+        requests = reader.receive(data)
         if requests:
             self.heard = True
             session.run(requests)
-        elif self.reader.buffered:
-            self.check_query_buffer(self.reader.buffered)
+        elif reader.buffered:
+            self.check_query_buffer(reader.buffered)
         if self.held:
-            self.read_ahead(size)
-        if self.reader.error is not None or session.careful or session.blocked or session.closing:
+            self.read_ahead(len(data))
+        if session.careful or session.blocked or session.closing or reader.error is not None:
             self._settle()
-        server = self.server
         if session.out:
-            server.answer(self)
-        if server.engine.to_flush:
-            server.flush_sessions()
+            self.server.answer(self)
+        if self.engine.to_flush:
+            self.server.flush_sessions()
 
     def _settle(self) -> None:
         """The unusual ends of a turn: a protocol error, a stranger let in, a subscriber, a client that must wait."""
@@ -286,8 +284,7 @@ class Server:
         out = session.out
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        session.output_bytes += len(data)
-        self.engine.stats.output_bytes += len(data)
+        client.counted.output_bytes += len(data)
         client.write(data)
         if session.closing and not client.gated:
             client.close(session.closing)
@@ -296,8 +293,7 @@ class Server:
         out = client.session.out
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        client.session.output_bytes += len(data)
-        self.engine.stats.output_bytes += len(data)
+        client.counted.output_bytes += len(data)
         return data
 
     def _write(self, client: Client, data: bytes) -> None:

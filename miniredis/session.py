@@ -80,7 +80,6 @@ class Session:
         self.paused = False  # a request stands at the head of `queue` until CLIENT PAUSE is over
         self.created_ms = self.last_used_ms = engine.now_ms
         self.last_command = "NULL"
-        self.input_bytes = self.output_bytes = 0
         self.wake: Any = None  # the shell's object for this client
         self.fd = -1
         self.measure: Callable[[], tuple[int, int]] = self._unsent  # bytes (read but not yet run, not yet sent)

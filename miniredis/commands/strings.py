@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import DENYOOM, FAST, READONLY, WRITE, command
 from miniredis.commands.options import EXPIRY_UNITS, expiry_at_ms
-from miniredis.errors import NotAFloat, RedisError, StringTooLong, SyntaxFault
-from miniredis.numbers import INT64_MAX, INT64_MIN, integer, parse_float
+from miniredis.errors import NotAFloat, NotAnInteger, RedisError, StringTooLong, SyntaxFault
+from miniredis.numbers import INT64_MAX, INT64_MIN, integer, parse_float, parse_integer
 from miniredis.wire.replies import OK, Status
 
 if TYPE_CHECKING:
@@ -260,7 +260,10 @@ def substr(db: Database, key: bytes, start: bytes, end: bytes) -> bytes:
 
 def _increment(db: Database, key: bytes, amount: int) -> int:
     value = db.string_to_write(key)
-    number = (0 if value is None else integer(value)) + amount
+    number = 0 if value is None else parse_integer(value)
+    if number is None:
+        raise NotAnInteger
+    number += amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise RedisError("ERR increment or decrement would overflow")
     db.store(key, b"%d" % number, keep_ttl=True)
