@@ -68,9 +68,7 @@ class Appender:
             size = self.file.append(data)
             if size < len(data):
                 self._torn = True
-                raise DiskError(
-                    errno.ENOSPC, f"No space left on device: {size} of {len(data)} bytes fitted", self.file.path
-                )
+                raise DiskError(errno.ENOSPC, "No space left on device", self.file.path)
         except OSError as error:
             self.error = error
             if self._torn:

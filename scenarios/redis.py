@@ -432,9 +432,9 @@ def on_the_wire(units: Iterable[Unit]) -> list[Command]:
 
 
 def is_refusal(reply: list[Reply]) -> bool:
-    """An error by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
+    """Errors alone, by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
     refusals = {"MISCONF", "OOM", "LOADING", "EXECABORT", "BUSY"}
-    return len(reply) == 1 and isinstance(reply[0], ReplyError) and reply[0].code in refusals
+    return bool(reply) and all(isinstance(one, ReplyError) and one.code in refusals for one in reply)
 
 
 async def run(server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None) -> Report:
