@@ -28,7 +28,13 @@ from simulation.world import Host, World
 
 HOST, CLIENTS, PORT = "redis", "world", 6379
 UNTIL_S = 900.0
-STRIKES = ((0, ""), (0, ""), (8, ""), (4, "manifest"), (8, "appendonlydir"))  # how many changes ahead, and of which files
+STRIKES = (
+    (0, ""),
+    (0, ""),
+    (8, ""),
+    (4, "manifest"),
+    (8, "appendonlydir"),
+)  # how many changes ahead, and of which files
 STRIKE_WITHIN_S = 0.3
 LAST_BREATH_S = 5.0  # longer than a server takes to end; also than the slowest fsync
 
@@ -147,7 +153,12 @@ async def miniredis(host: Host, appendfsync: str) -> None:
     snapshotter = StepSnapshotter(host.disk, asyncio.get_running_loop().call_later)
     server = Server(settings, clock=host.clock, random=host.random, disk=host.disk, snapshotter=snapshotter)
     stopping: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    server.request_stop = lambda exit_code=0: stopping.done() or stopping.set_result(exit_code)
+
+    def request_stop(exit_code: int = 0) -> None:
+        if not stopping.done():
+            stopping.set_result(exit_code)
+
+    server.request_stop = request_stop
     await server.start()
     exit_code = await stopping
     await server.stop()

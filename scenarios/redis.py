@@ -221,7 +221,9 @@ class Arena:
     async def _until_rewritten(self) -> None:
         def rewritten(reply: Reply) -> bool:
             lines = cast(bytes, reply).split()
-            return {b"aof_rewrite_in_progress:0", b"aof_rewrite_scheduled:0", b"aof_last_bgrewrite_status:ok"} <= {*lines}
+            return {b"aof_rewrite_in_progress:0", b"aof_rewrite_scheduled:0", b"aof_last_bgrewrite_status:ok"} <= {
+                *lines
+            }
 
         await self._until("begins a rewrite", ("BGREWRITEAOF",), lambda reply: True)
         await self._until("ends its rewrite", ("INFO", "persistence"), rewritten)

@@ -202,7 +202,9 @@ class History:
         """Taken and gone, once; not taken and there, but for what takers without a reply may have taken."""
         present = set(found)
         taken = {claim.value for claim in pool.removed}
-        back = [claim.value for claim in pool.removed if self.must_stand(claim.acknowledged_at) and claim.value in present]
+        back = [
+            claim.value for claim in pool.removed if self.must_stand(claim.acknowledged_at) and claim.value in present
+        ]
         missing = [c for c in pool.added if c.acknowledged_at is not None and c.value not in present | taken]
         must = [c.value for c in missing if self.must_stand(c.acknowledged_at)]
         self.lost += max(0, len(missing) - pool.unknown)
