@@ -28,7 +28,7 @@ from typing import Protocol, cast
 from scenarios.redis_checker import DATABASES, Claim, History, Session, Unit
 from scenarios.redis_errands import Errands
 from scenarios.redis_model import Model, draw
-from scenarios.resp import Client, Command, Reply, ReplyError, Streams, as_bytes
+from scenarios.resp import Client, Command, Reply, ReplyError, Streams
 
 # Seconds of acknowledged writes that a power failure may take; everysec waits up to two for a slow fsync to end.
 WINDOW_S = {"always": 0.0, "everysec": 2.0}
