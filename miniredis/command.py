@@ -16,7 +16,7 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from miniredis.wire.requests import Request
 
@@ -48,9 +48,6 @@ class Flag(enum.IntFlag):
     TOUCHES_ARBITRARY_KEYS = enum.auto()
 
 
-for _flag in Flag:
-    globals()[_flag.name] = _flag
-
 WRITE, READONLY, DENYOOM, ADMIN = Flag.WRITE, Flag.READONLY, Flag.DENYOOM, Flag.ADMIN
 PUBSUB, NOSCRIPT, BLOCKING, LOADING, STALE = (
     Flag.PUBSUB,
@@ -66,6 +63,7 @@ NO_MANDATORY_KEYS, TOUCHES_ARBITRARY_KEYS = Flag.NO_MANDATORY_KEYS, Flag.TOUCHES
 
 KeyFinder = Callable[[Request], Sequence[bytes]]
 Handler = Callable[..., Any]
+Declared = TypeVar("Declared", bound=Handler)
 
 
 class Command:
@@ -115,13 +113,6 @@ class Command:
         """`request` as MONITOR and the slow log may show it: without passwords."""
         return request if self.redact is None else self.redact(request)
 
-    @property
-    def handler_module(self) -> str:
-        """Where it is declared; of a container, where its first subcommand is."""
-        handler = self.handler or next(iter(self.subcommands.values())).handler
-        assert handler is not None
-        return handler.__module__
-
     def accepts(self, count: int) -> bool:
         """Whether a request of `count` words, the name included, has the right number."""
         return count == self.arity or count >= -self.arity > 0
@@ -149,7 +140,7 @@ def command(
     group: str | None = None,
     redact: Callable[[Request], Request] | None = None,
     arity: int | None = None,
-) -> Callable[[Handler], Handler]:
+) -> Callable[[Declared], Declared]:
     """Enter the decorated function into the table.
 
     usage  as the Redis documentation writes it: UPPER words are literal, lower ones arguments, [] optional,
@@ -162,7 +153,7 @@ def command(
     redact for commands that carry a password: request -> what logs may show of it
     """
 
-    def enter(handler: Handler) -> Handler:
+    def enter(handler: Declared) -> Declared:
         words = usage.split()
         chapter = group or handler.__module__.rpartition(".")[2]
         row = Command(words[0].lower(), chapter)

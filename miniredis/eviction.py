@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import Flag
 from miniredis.errors import OutOfMemory
-from miniredis.values import SortedSet
 from miniredis.values.hashes import Hash
+from miniredis.values.sorted_sets import SortedSet
 from miniredis.values.strings import STRING
 
 if TYPE_CHECKING:

@@ -307,6 +307,7 @@ def incrbyfloat(db: Database, key: bytes, increment: bytes) -> bytes:
 
 
 LONG_DOUBLE_LIMIT = Fraction(2) ** 16384
+LONG_DOUBLE_LEAST = Fraction(1, 2**16446)  # what is not larger, but not 0, cannot be told from it
 LONG_DOUBLE_TEXT_MAX = 5 * 1024
 
 
@@ -339,11 +340,11 @@ def _long_double(text: bytes) -> Fraction | None:
         return Fraction(approximate)
     exponent = int(lower.partition(b"e")[2] or 0)
     if abs(exponent) > 2 * LONG_DOUBLE_TEXT_MAX:  # do not compute what cannot be kept
-        if exponent > 0 and approximate:
+        if lower.partition(b"e")[0].strip(b"+-0."):
             raise NotAFloat
         return Fraction(0)
     exact = _round_to_long_double(Fraction(text.decode()))
-    if abs(exact) >= LONG_DOUBLE_LIMIT:
+    if abs(exact) >= LONG_DOUBLE_LIMIT or 0 < abs(exact) <= LONG_DOUBLE_LEAST:
         raise NotAFloat
     return exact
 

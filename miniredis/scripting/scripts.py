@@ -324,7 +324,7 @@ class Scripts:
             return False if self.protocol == 2 else None
         if kind is bool:
             return value if self.protocol == 3 else int(value)
-        if kind is bytearray or kind is memoryview:
+        if kind is bytearray:
             return bytes(value)
         if kind is Status:
             return self.lua.table_from({b"ok": value.encode()})
@@ -359,7 +359,7 @@ class Scripts:
         if kind is BigNumber:
             return self.lua.table_from({b"big_number": bytes(value)})
         if kind is Verbatim:
-            parts = {b"string": value.encode(), b"format": value.format.encode()}
+            parts = {b"string": value.encode(), b"format": value.kind.encode()}
             return self.lua.table_from({b"verbatim_string": self.lua.table_from(parts)})
         if kind is Attributed:
             return self._to_lua(value.value)
@@ -406,7 +406,7 @@ class Scripts:
             return BigNumber(number.replace(b"\r", b" ").replace(b"\n", b" "))
         if _is_table(parts := table[b"verbatim_string"]):
             text = Verbatim(parts[b"string"].decode("utf-8", "surrogateescape"))
-            text.format = parts[b"format"].decode()[:3]
+            text.kind = parts[b"format"].decode()[:3]
             return text
         values = []
         index = 1

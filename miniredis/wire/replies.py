@@ -55,9 +55,9 @@ class Push(list[Any]):
 
 
 class Verbatim(str):
-    """A text with its format, `txt` or `mkd`: what INFO and LOLWUT send."""
+    """A text with its kind, `txt` or `mkd`: what INFO and LOLWUT send."""
 
-    format = "txt"
+    kind = "txt"
 
 
 class BigNumber(bytes):
@@ -106,8 +106,8 @@ def encode_integer(number: int) -> bytes:
     return SMALL_INTEGERS[number] if 0 <= number < 1024 else b":%d\r\n" % number
 
 
-def encode_bulk(data: bytes | bytearray | memoryview) -> bytes:
-    return b"$%d\r\n%b\r\n" % (len(data), data)
+def encode_bulk(data: bytes | bytearray) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(data), data)  # type: ignore[str-format]  # %b takes any buffer
 
 
 def encode_text(text: str) -> bytes:
@@ -162,23 +162,21 @@ def encode3(value: Any) -> bytes:
     return RESP3[type(value)](value)
 
 
-for _table, _encode in ((RESP2, encode2), (RESP3, encode3)):
-    _table.update(
-        {
-            int: encode_integer,
-            bytes: encode_bulk,
-            bytearray: encode_bulk,
-            memoryview: encode_bulk,
-            str: encode_text,
-            Status: encode_status,
-            Encoded: bytes,
-            list: lambda values, encode=_encode: _array(values, len(values), b"*", encode),
-            tuple: lambda values, encode=_encode: _array(values, len(values), b"*", encode),
-        }
-    )
+ALIKE: dict[type, Callable[[Any], bytes]] = {
+    int: encode_integer,
+    bytes: encode_bulk,
+    bytearray: encode_bulk,
+    str: encode_text,
+    Status: encode_status,
+    Encoded: bytes,
+}
+"""What both protocols write in the same way."""
 
 RESP2.update(
     {
+        **ALIKE,
+        list: lambda values: _array(values, len(values), b"*", encode2),
+        tuple: lambda values: _array(values, len(values), b"*", encode2),
         type(None): lambda _: b"$-1\r\n",
         bool: lambda value: b":1\r\n" if value else b":0\r\n",
         float: lambda value: encode_bulk(format_float(value)),
@@ -197,6 +195,9 @@ RESP2.update(
 
 RESP3.update(
     {
+        **ALIKE,
+        list: lambda values: _array(values, len(values), b"*", encode3),
+        tuple: lambda values: _array(values, len(values), b"*", encode3),
         type(None): lambda _: b"_\r\n",
         bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
         float: lambda value: b",%b\r\n" % format_float(value),
@@ -218,7 +219,7 @@ RESP3.update(
 
 def _verbatim(text: Verbatim) -> bytes:
     data = text.encode("utf-8", "surrogateescape")
-    return b"=%d\r\n%b:%b\r\n" % (len(data) + 4, text.format.encode(), data)
+    return b"=%d\r\n%b:%b\r\n" % (len(data) + 4, text.kind.encode(), data)
 
 
 class _ErrorEncoders(dict[type, Callable[[Any], bytes]]):

@@ -44,9 +44,7 @@ def test_keys_are_found_in_requests():
     assert redis("COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2") == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
     assert redis("COMMAND", "GETKEYS", "EVAL", "x", "2", "a", "b", "c") == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
     assert redis("COMMAND", "GETKEYS", "ZUNIONSTORE", "d", "2", "a", "b") == b"*3\r\n$1\r\nd\r\n$1\r\na\r\n$1\r\nb\r\n"
-    assert redis("COMMAND", "GETKEYSANDFLAGS", "SET", "a", "1") == (
-        b"*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n"
-    )
+    assert redis("COMMAND", "GETKEYSANDFLAGS", "SET", "a", "1") == (b"*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n")
     assert redis("COMMAND", "GETKEYSANDFLAGS", "SET", "a", "1", "get") == (
         b"*1\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"
     )
@@ -58,7 +56,9 @@ def test_requests_without_keys_are_turned_away():
     assert redis("COMMAND", "GETKEYS", "PING", "a") == b"-ERR The command has no key arguments\r\n"
     assert redis("COMMAND", "GETKEYS", "SPUBLISH", "c", "m") == b"-ERR The command has no key arguments\r\n"
     assert redis("COMMAND", "GETKEYS", "GET", "a", "b") == b"-ERR Invalid number of arguments specified for command\r\n"
-    assert redis("COMMAND", "GETKEYS", "ZUNIONSTORE", "d", "9", "a") == b"-ERR Invalid arguments specified for command\r\n"
+    assert (
+        redis("COMMAND", "GETKEYS", "ZUNIONSTORE", "d", "9", "a") == b"-ERR Invalid arguments specified for command\r\n"
+    )
 
 
 def test_docs_speak_of_arguments_and_of_what_to_use_instead():

@@ -76,9 +76,7 @@ def test_a_stranger_may_do_all_once_the_password_is_gone():
 def test_unknown_commands_are_named_even_to_strangers():
     redis = Redis(requirepass="secret")
     assert redis("NOSUCH") == b"-ERR unknown command 'NOSUCH', with args beginning with: \r\n"
-    assert redis("EXEC") == (
-        b"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n"
-    )
+    assert redis("EXEC") == (b"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n")
 
 
 def test_passwords_are_not_shown_to_monitors_nor_kept_in_the_slow_log():
@@ -98,9 +96,7 @@ def test_select_knows_its_bounds():
     assert redis("SELECT", 15) == b"+OK\r\n"
     assert redis("SELECT", 16) == redis("SELECT", -1) == b"-ERR DB index is out of range\r\n"
     assert redis("SELECT", "x") == b"-ERR value is not an integer or out of range\r\n"
-    assert redis("SELECT", 2**31) == (
-        b"-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"
-    )
+    assert redis("SELECT", 2**31) == (b"-ERR value is out of range, value must between -2147483648 and 2147483647\r\n")
 
 
 def test_reset_makes_the_connection_as_new():

@@ -17,7 +17,10 @@ def titles(redis, *sections):
 
 def test_the_sections_shown_unasked_and_on_request():
     redis = Redis()
-    usual = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Errorstats", "Cluster", "Keyspace"]  # fmt: skip
+    usual = [
+        "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Errorstats", "Cluster",
+        "Keyspace",
+    ]  # fmt: skip
     assert titles(redis) == titles(redis, "default") == usual
     assert titles(redis, "keyspace", "CLIENTS", "nosuch") == ["Clients", "Keyspace"]
     assert titles(redis, "all") == titles(redis, "everything")
@@ -52,7 +55,12 @@ def test_calls_errors_and_hits_are_counted_and_reset():
 def test_persistence_tells_of_a_child_at_work():
     redis = Redis()
     state = redis.engine.persistence.state
-    state.child, state.child_started_ms, state.child_keys_done, state.child_keys_total = "rdb", redis.engine.now_ms, 1, 4
+    state.child, state.child_started_ms, state.child_keys_done, state.child_keys_total = (
+        "rdb",
+        redis.engine.now_ms,
+        1,
+        4,
+    )
     redis.advance(3000)
     shown = fields(redis, "persistence")
     assert (shown["rdb_bgsave_in_progress"], shown["rdb_current_bgsave_time_sec"]) == ("1", "3")

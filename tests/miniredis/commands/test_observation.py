@@ -24,7 +24,11 @@ def test_a_slow_command_is_kept_with_who_sent_it(monkeypatch):
     assert redis("SLOWLOG", "GET") == (
         b"*1\r\n*6\r\n:0\r\n:1700000000\r\n:20000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n$15\r\n127.0.0.1:50000\r\n$2\r\nme\r\n"
     )
-    assert (redis("SLOWLOG", "LEN"), redis("SLOWLOG", "RESET"), redis("SLOWLOG", "LEN")) == (b":1\r\n", b"+OK\r\n", b":0\r\n")
+    assert (redis("SLOWLOG", "LEN"), redis("SLOWLOG", "RESET"), redis("SLOWLOG", "LEN")) == (
+        b":1\r\n",
+        b"+OK\r\n",
+        b":0\r\n",
+    )
 
 
 def test_slowlog_get_counts():

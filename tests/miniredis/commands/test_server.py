@@ -108,7 +108,7 @@ def test_one_child_at_a_time():
 
 
 def test_a_child_is_not_forked_in_the_midst_of_a_transaction():
-    redis, files = with_files()
+    redis, _ = with_files()
     for line in ("MULTI", "BGSAVE", "SAVE"):
         redis(*line.split())
     assert redis("EXEC").startswith(b"-EXECABORT")  # SAVE may not be queued at all
