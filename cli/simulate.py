@@ -153,7 +153,12 @@ async def miniredis(host: Host, appendfsync: str) -> None:
     snapshotter = StepSnapshotter(host.disk, asyncio.get_running_loop().call_later)
     server = Server(settings, clock=host.clock, random=host.random, disk=host.disk, snapshotter=snapshotter)
     stopping: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    server.request_stop = lambda exit_code=0: stopping.done() or stopping.set_result(exit_code)
+
+    def request_stop(exit_code: int = 0) -> None:
+        if not stopping.done():
+            stopping.set_result(exit_code)
+
+    server.request_stop = request_stop
     await server.start()
     exit_code = await stopping
     await server.stop()

@@ -2,9 +2,9 @@
 
     Arena ──┬─ private writers   each owns its keys, so every reply can be foretold, and after a crash one cut through
             │                    its commands must explain all its keys (redis_checker.py)
-            ├─ sharing writers   one counter, one set, one list, one job queue for all: nothing acknowledged may be
+            ├─ sharing writers   counter, set, list, queues for all (redis_errands.py): nothing acknowledged may be
             │                    missing, nothing may appear twice or out of nowhere, no job may be in two places
-            └─ nemesis           kill -9, power failure, pause, cut; a start; a check; and again
+            └─ nemesis           kill -9, power failure, pause, cut, failing disk; a start; a check; and again
 
 A client that loses its connection never learns what became of its last commands, so it ends its *session* there and
 begins another with fresh keys: in each session the unknown commands are the last ones.  While the server is down a
@@ -88,7 +88,7 @@ class Plan:
     double_kill_chance: float = 0.15  # that the server dies again while it starts
     idle_crash_chance: float = 0.1  # that it dies once more before anybody has written again
     start_deadline_s: float = 60.0
-    recovery_deadline_s: float = 300.0  # from a mended disk to writes; failed rewrites are put off by minutes
+    recovery_deadline_s: float = 30.0  # from a mended disk to writes
 
 
 @dataclass
@@ -204,16 +204,12 @@ class Arena:
             await asyncio.sleep(random.uniform(0, 0.5))
         await asyncio.sleep(random.uniform(*self.plan.pause_s))
         ended = await server.mend_disk()
+        await self._everybody_out()
         if ended:
             if self.plan.appendfsync != "always":
                 raise Violated(f"the server ended because of {fault}, with appendfsync {self.plan.appendfsync}")
-            await self._everybody_out()
             await self.server.start()
             self.report.restarts += 1
-        else:
-            self._gate.clear()
-        await self._until_ready()
-        await self._everybody_out()
         await self._until("takes writes", ("SET", "shared:probe", "1"), lambda reply: reply == b"OK")
         await self._check(nothing_in_flight=ended)
         if fault == "fsync_error":
@@ -434,7 +430,7 @@ def on_the_wire(units: Iterable[Unit]) -> list[Command]:
 
 
 def is_refusal(reply: list[Reply]) -> bool:
-    """An error by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
+    """Errors alone, by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
     refusals = {"MISCONF", "OOM", "LOADING", "EXECABORT", "BUSY"}
     return bool(reply) and all(isinstance(one, ReplyError) and one.code in refusals for one in reply)
 

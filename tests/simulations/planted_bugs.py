@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from unittest.mock import patch
 
 from cli.simulate import judge_miniredis
+from durable.appender import Appender
 from miniredis.command import find
+from miniredis.engine import Engine
+from miniredis.persistence.aof import Log
 from miniredis.persistence.aof_folder import LogFolder
 from miniredis.persistence.aof_reader import Replay
 from miniredis.persistence.files import FilePersistence
@@ -127,3 +130,49 @@ def a_base_is_named_before_it_is_durable(self):
     for chunk in self.remaining:
         self._file.append(chunk)
     self._end(None)
+
+
+@bug(LogFolder, "commit", seeds=40, told="must stand")
+def a_rewrite_drops_what_was_written_meanwhile(self, written, *, kept=1, waiting=False):
+    base = self.manifest.next_base(self.prefix)
+    self.disk.rename(written, self.path_of(base))
+    self.disk.fsync_dir(self.path)
+    self._replace(self.manifest.rewritten(base, 0))
+
+
+@bug(LogFolder, "_replace", seeds=60, told="cannot read the data in")
+def a_manifest_is_written_over_in_place(self, manifest):
+    file = self.disk.open(self.path + "/" + self.manifest_name, "w")
+    file.append(manifest.text().encode())
+    file.fsync_now()
+    self.disk.fsync_dir(self.path)
+    self.manifest = manifest
+
+
+# What is written down
+
+
+@bug(Engine, "propagate_instead", seeds=60, told="taken and is there again")
+def chance_is_written_down_instead_of_its_outcome(self, database, *requests):
+    pass
+
+
+@bug(Engine, "propagate_instead", seeds=60, told="after its deadline")
+def a_time_to_live_is_written_down_instead_of_its_end(self, database, *requests):
+    pass
+
+
+# Now and then
+
+
+@bug(Log, "every_second", seeds=20, told="must stand", appendfsync="everysec")
+def everysec_never_comes(self):
+    pass
+
+
+# A failing disk
+
+
+@bug(Appender, "_cut", seeds=60, told="Bad file format", appendfsync="everysec")
+def bytes_of_a_failed_append_are_left_standing(self):
+    self._torn = False
