@@ -126,7 +126,7 @@ class FilePersistence:
                 self._open_log(restore.found)
             self.folder.clean()
         except UNREADABLE as error:
-            raise LoadFailed(f"cannot read the data in: {error}") from error
+            raise LoadFailed(f"cannot read {restore.reading or 'the data'}: {error}") from error
         finally:
             engine.loading = False
             engine.guards.discard("loading")
