@@ -123,7 +123,7 @@ def half_of_a_torn_transaction_is_applied(self, request, end):
 # Rewriting
 
 
-@bug(SteppedCopy, "step", seeds=20, told="cannot read the data in")
+@bug(SteppedCopy, "step", seeds=20, told="cannot read ")
 def a_base_is_named_before_it_is_durable(self):
     if self._done is None:
         return
@@ -140,7 +140,7 @@ def a_rewrite_drops_what_was_written_meanwhile(self, written, *, kept=1, waiting
     self._replace(self.manifest.rewritten(base, 0))
 
 
-@bug(LogFolder, "_replace", seeds=60, told="cannot read the data in")
+@bug(LogFolder, "_replace", seeds=60, told="cannot read ")
 def a_manifest_is_written_over_in_place(self, manifest):
     file = self.disk.open(self.path + "/" + self.manifest_name, "w")
     file.append(manifest.text().encode())
