@@ -92,7 +92,7 @@ class Client(Connection):
             self.check_query_buffer(reader.buffered)
         if self.held:
             self.read_ahead(len(data))
-        if session.careful or session.blocked or session.closing or reader.error is not None:
+        if session.careful or session.blocked or session.closing or reader.error or not reader.authenticated:
             self._settle()
         if session.out:
             self.server.answer(self)
@@ -102,7 +102,10 @@ class Client(Connection):
     def _settle(self) -> None:
         """The unusual ends of a turn: a protocol error, a stranger let in, a subscriber, a client that must wait."""
         session = self.session
-        self.reader.authenticated = session.authenticated
+        if not session.authenticated:
+            self.reader.authenticated = False
+        elif not self.reader.authenticated and (requests := self.reader.admit()):
+            session.run(requests)
         kind = "pubsub" if session.subscriptions else "normal"
         if kind != self.kind:
             self.kind = kind
