@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from miniredis.command import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE, command
+from miniredis.command_help import add_help
 from miniredis.commands import scanning
 from miniredis.errors import NoSuchKey, RedisError
 from miniredis.glob import matches
@@ -342,3 +343,6 @@ def object_freq(db: Database, key: bytes) -> int | None:
             "switching between policies at runtime LRU and LFU data will take some time to adjust."
         )
     return db.engine.eviction.counter(db, key)
+
+
+add_help("OBJECT", since="6.2.0")

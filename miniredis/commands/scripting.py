@@ -14,6 +14,7 @@ from miniredis.command import (
     command,
 )
 from miniredis.command import MAY_REPLICATE as MAY_WRITE
+from miniredis.command_help import add_help
 from miniredis.errors import RedisError
 from miniredis.numbers import integer
 from miniredis.wire.replies import OK, Status
@@ -136,3 +137,6 @@ def script_debug(session: Session, mode: bytes) -> Status:
     if mode.upper() != b"NO":
         raise RedisError("ERR The Lua debugger is not available")
     return OK
+
+
+add_help("SCRIPT", since="5.0.0")
