@@ -181,7 +181,11 @@ class Eviction:
     def make_room(self, session: Session, command: Command) -> None:
         """Called before every command while `maxmemory` is set.  Raises OutOfMemory when `command` would take more
         and nothing can be freed."""
-        if self.used() <= self.limit or self.evict():
+        if self.used() <= self.limit:
+            return
+        with self.engine.latency.timed("eviction-cycle"):
+            freed = self.evict()
+        if freed:
             return
         queued = session.in_transaction and command.name not in ("exec", "discard", "quit", "reset")
         grows = command.flags & Flag.DENYOOM or queued

@@ -5,8 +5,12 @@ their way.  So every such place reports under the name of an event what it took,
 `latency-monitor-threshold` is kept: a ring of 160 samples per event, the worst of each second.
 
     command, fast-command       a command, by what it promises to be
-    fork, aof-write, aof-fsync-always, aof-rewrite-diff-write, rdb-unlink-temp-file, ...
-    expire-cycle, eviction-cycle, eviction-del, expire-del, active-defrag-cycle
+    fork                        the beginning of a snapshot
+    aof-write                   one turn's changes on their way into the log
+    expire-cycle                the search for keys whose time has come
+    eviction-cycle              making room
+
+Redis has a few more, for what it does in threads and when it moves memory about.
 
 Source: Redis 7.2 `latency.c`, `sparkline.c`; documentation, "Redis latency monitoring".
 """
@@ -14,7 +18,8 @@ Source: Redis 7.2 `latency.c`, `sparkline.c`; documentation, "Redis latency moni
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,6 +58,16 @@ class LatencyMonitor:
         threshold = self.engine.settings.latency_monitor_threshold
         if 0 < threshold <= ms:
             self.events.setdefault(event, Series()).add(self.engine.clock.now_ms() // 1000, ms)
+
+    @contextmanager
+    def timed(self, event: str) -> Iterator[None]:
+        """What is done inside is `event`."""
+        if not self.engine.settings.latency_monitor_threshold:
+            yield
+            return
+        started = self.engine.clock.monotonic_us()
+        yield
+        self.note(event, (self.engine.clock.monotonic_us() - started) // 1000)
 
     def reset(self, events: Sequence[str]) -> int:
         """Forget `events`, or all when none is named; returns how many there were."""

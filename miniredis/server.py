@@ -239,7 +239,8 @@ class Server:
         engine = self.engine
         period_ms = 1000 // self.settings.hz
         engine.refresh_time()
-        engine.expiry.run(period_ms)
+        with engine.latency.timed("expire-cycle"):
+            engine.expiry.run(period_ms)
         engine.rates.sample(engine.now_ms, engine.stats)
         self.persistence.tick()
         engine.end_unit()

@@ -195,7 +195,8 @@ class FilePersistence:
         """The end of a turn: one write() for all that was changed in it; under `always` an fsync is begun."""
         log = self.log
         if log.buffered:
-            log.flush(sync=self.settings.appendfsync == "always" and self._may_sync)
+            with self.engine.latency.timed("aof-write"):
+                log.flush(sync=self.settings.appendfsync == "always" and self._may_sync)
             self._reckon()
 
     def when_durable(self, offset: int, callback: Callable[[], None]) -> None:

@@ -112,3 +112,12 @@ def test_memory_stats_name_every_database_that_holds_something():
     redis("SET", "k", "1")
     reply = redis("MEMORY", "STATS")
     assert b"$4\r\ndb.3\r\n" in reply and b"db.0" not in reply and b"keys.count\r\n:1\r\n" in reply
+
+
+def test_work_beside_the_commands_is_timed_while_the_monitor_is_on():
+    redis = Redis(latency_monitor_threshold=5)
+    for event, ms in (("expire-cycle", 7), ("aof-write", 4)):
+        with redis.engine.latency.timed(event):
+            redis.clock.us += ms * 1000
+    second = redis.clock.us // 1_000_000
+    assert redis("LATENCY", "LATEST") == b"*1\r\n*4\r\n$12\r\nexpire-cycle\r\n:%d\r\n:7\r\n:7\r\n" % second
