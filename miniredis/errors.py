@@ -65,6 +65,10 @@ class ProtocolError(Exception):
         return b"-ERR Protocol error: %b\r\n" % self.args[0].encode("latin-1")
 
 
+class TooMuchForAStranger(ProtocolError):
+    """More than a client may send before its password; a request in front of it may still be AUTH."""
+
+
 def wrong_arity(name: str) -> RedisError:
     """`name` as in the table: lower case, subcommands as `config|get`."""
     return RedisError(f"ERR wrong number of arguments for '{name}' command")

@@ -93,7 +93,14 @@ class Client(Connection):
             self.check_query_buffer(self.reader.buffered)
         if self.held:
             self.read_ahead(size)
-        if self.reader.error is not None or session.careful or session.blocked or session.closing:
+        reader = self.reader
+        if (
+            reader.error is not None
+            or session.careful
+            or session.blocked
+            or session.closing
+            or not reader.authenticated
+        ):
             self._settle()
         server = self.server
         if session.out:
@@ -104,7 +111,10 @@ class Client(Connection):
     def _settle(self) -> None:
         """The unusual ends of a turn: a protocol error, a stranger let in, a subscriber, a client that must wait."""
         session = self.session
-        self.reader.authenticated = session.authenticated
+        if not session.authenticated:
+            self.reader.authenticated = False
+        elif not self.reader.authenticated and (requests := self.reader.admit()):
+            session.run(requests)
         kind = "pubsub" if session.subscriptions else "normal"
         if kind != self.kind:
             self.kind = kind

@@ -18,7 +18,7 @@ Source: Redis protocol specification; limits and error texts from Redis 7.2 `net
 
 from collections.abc import Sequence
 
-from miniredis.errors import ProtocolError
+from miniredis.errors import ProtocolError, TooMuchForAStranger
 from miniredis.numbers import parse_integer
 
 Request = Sequence[bytes]
@@ -87,6 +87,14 @@ class RequestReader:
                 self._pending = len(rest)
         return requests
 
+    def admit(self) -> list[Request]:
+        """The password was right: no limits of a stranger any more.  The requests that had to wait for that."""
+        self.authenticated = True
+        if isinstance(self.error, TooMuchForAStranger):
+            self.error = None
+            return self.receive(b"")
+        return []
+
     def _read_rows(self, data: bytes, requests: list[Request]) -> int:
         """Append what can be proved by token lengths; returns where the proof ended."""
         tokens = data.split(b"\r\n")
@@ -139,7 +147,11 @@ class RequestReader:
                     requests.append(words)
                 start = end + 1
                 continue
-            request, end = self._read_array(data, start)
+            try:
+                request, end = self._read_array(data, start)
+            except TooMuchForAStranger as error:
+                self.error = error
+                break
             if request is None:
                 break
             if request:
@@ -160,7 +172,7 @@ class RequestReader:
         if count is None or count > ARGUMENTS_MAX:
             raise ProtocolError("invalid multibulk length")
         if count > UNAUTHENTICATED_ARGUMENTS_MAX and not self.authenticated:
-            raise ProtocolError("unauthenticated multibulk length")
+            raise TooMuchForAStranger("unauthenticated multibulk length")
         position = line_end + 2
         request: list[bytes] = []
         while len(request) < count:
@@ -175,7 +187,7 @@ class RequestReader:
             if length is None or not 0 <= length <= self.bulk_max:
                 raise ProtocolError("invalid bulk length")
             if length > UNAUTHENTICATED_LENGTH_MAX and not self.authenticated:
-                raise ProtocolError("unauthenticated bulk length")
+                raise TooMuchForAStranger("unauthenticated bulk length")
             position = line_end + 2 + length + 2  # as Redis, which does not look at the closing CRLF either
             if position > size:
                 self._missing = position - size

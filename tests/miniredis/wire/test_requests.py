@@ -122,3 +122,12 @@ def test_a_large_value_is_joined_once_and_its_size_known():
 )
 def test_inline_words_are_quoted_as_in_a_shell(line, words):
     assert split_words(line) == words
+
+
+def test_what_is_too_much_for_a_stranger_is_read_once_he_is_known():
+    reader = RequestReader()
+    reader.authenticated = False
+    many = b"*12\r\n" + b"$1\r\nx\r\n" * 12
+    assert reader.receive(b"*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n" + many) == [[b"AUTH", b"p"]]
+    assert str(reader.error) == "unauthenticated multibulk length"
+    assert (reader.admit(), reader.error) == ([[b"x"] * 12], None)
