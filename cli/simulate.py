@@ -10,6 +10,7 @@ Here, and nowhere below, the three meet: the simulated world, the scenario, and 
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
@@ -27,6 +28,15 @@ from simulation.world import Host, World
 
 HOST, CLIENTS, PORT = "redis", "world", 6379
 UNTIL_S = 900.0
+STRIKES = (
+    (0, ""),
+    (0, ""),
+    (8, ""),
+    (4, "manifest"),
+    (8, "appendonlydir"),
+)  # how many changes ahead, and of which files
+STRIKE_WITHIN_S = 0.3
+LAST_BREATH_S = 5.0  # longer than a server takes to end; also than the slowest fsync
 
 Software = Callable[[Host], Coroutine[Any, Any, object]]
 
@@ -36,6 +46,7 @@ class SimulatedServer:
 
     def __init__(self, world: World, software: Software) -> None:
         self._world, self._software = world, software
+        self._random = world.random("strikes")
 
     async def connect(self) -> Streams:
         return await asyncio.open_connection(HOST, PORT)
@@ -44,17 +55,52 @@ class SimulatedServer:
         self._world.start(HOST, self._software)
 
     async def kill(self) -> None:
-        self._still_there()
-        self._world.kill(HOST)
+        await self._strike(self._world.kill)
 
     async def power_failure(self) -> None:
+        await self._strike(self._world.power_loss)
+
+    async def _strike(self, deed: Callable[[str], None]) -> None:
+        """Now, or a little later between two system calls: the steps of a rewrite all fall into one moment."""
         self._still_there()
-        self._world.power_loss(HOST)
+        operation, where = self._random.choice(STRIKES)
+        if operation:
+            struck = asyncio.Event()
+
+            def strike() -> None:
+                deed(HOST)
+                struck.set()
+
+            self._world.host(HOST).disk.strike_before(self._random.randint(1, operation), strike, where)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STRIKE_WITHIN_S):
+                    await struck.wait()
+                    return
+            self._still_there()
+        deed(HOST)
 
     def _still_there(self) -> None:
         host = self._world.host(HOST)
         if not host.running:
             raise scenario.Violated(f"the server ended by itself, exit code {host.exit_code}")
+
+    async def break_disk(self, fault: str) -> None:
+        disk = self._world.host(HOST).disk
+        self._world.note(f"the disk fails: {fault}")
+        if fault == "disk_full":
+            disk.options.capacity = disk.used() + self._random.randrange(500)
+        elif fault == "append_error":
+            disk.options.append_error = self._random.choice((0.3, 1.0))
+        else:
+            disk.options.fsync_error = self._random.choice((0.3, 1.0))
+
+    async def mend_disk(self) -> bool:
+        host = self._world.host(HOST)
+        self._world.note("the disk is well again")
+        options = host.disk.options
+        options.capacity, options.append_error, options.fsync_error = None, 0.0, 0.0
+        await asyncio.sleep(LAST_BREATH_S)
+        return not host.running
 
     async def pause(self) -> None:
         self._world.pause(HOST)
@@ -74,12 +120,13 @@ def drawn_plan(random: Random, appendfsync: str) -> scenario.Plan:
     """How hard this seed pushes.  Few clients and few keys: what is found, is found in how their writes interleave."""
     crashes = random.choice((("power_failure",), ("kill", "power_failure"), ("kill", "power_failure"), ("kill",)))
     disturbances = random.choice(((), ("pause",), ("cut",), ("pause", "cut")))
+    disk_faults = random.choice(((), (), (random.choice(scenario.DISK_FAULTS),)))
     return scenario.Plan(
         appendfsync=appendfsync,
         rounds=random.randint(3, 6),
         private_writers=random.randint(1, 3),
         sharing_writers=random.randint(1, 3),
-        faults=crashes * 2 + disturbances,
+        faults=crashes * 2 + disturbances + disk_faults,
         load_s=random.choice(((0.05, 0.5), (0.2, 1.0), (1.0, 3.0))),
         pause_s=random.choice(((0.05, 0.5), (1.0, 8.0))),
         think_s=random.choice((0.05, 0.1, 0.3)),
@@ -105,8 +152,17 @@ async def miniredis(host: Host, appendfsync: str) -> None:
     settings = OPTIONS.load(read_arguments(arguments).given)
     snapshotter = StepSnapshotter(host.disk, asyncio.get_running_loop().call_later)
     server = Server(settings, clock=host.clock, random=host.random, disk=host.disk, snapshotter=snapshotter)
+    stopping: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def request_stop(exit_code: int = 0) -> None:
+        if not stopping.done():
+            stopping.set_result(exit_code)
+
+    server.request_stop = request_stop
     await server.start()
-    await asyncio.Event().wait()
+    exit_code = await stopping
+    await server.stop()
+    sys.exit(exit_code)
 
 
 async def judge_miniredis(world: World, appendfsync: str) -> object:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -68,9 +69,7 @@ class Appender:
             size = self.file.append(data)
             if size < len(data):
                 self._torn = True
-                raise DiskError(
-                    errno.ENOSPC, f"No space left on device: {size} of {len(data)} bytes fitted", self.file.path
-                )
+                raise DiskError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.file.path)
         except OSError as error:
             self.error = error
             if self._torn:

@@ -27,63 +27,64 @@ CURSOR_BITS = 64
 class Buckets:
     """The keys of one dict.  The owner adds each key once and discards it once."""
 
-    __slots__ = ("_buckets", "_count", "_level", "_seed", "_split")
+    __slots__ = ("_buckets", "_count", "_full", "_mask", "_seed", "_split", "_wide_mask")
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed  # unknown to clients, so that they cannot choose keys that share a bucket
         self._buckets: list[list[bytes]] = [[]]
-        self._level = 0  # buckets that stand unsplit are addressed by this many bits of the hash
-        self._split = 0  # the next one to be split; those before it are addressed by one bit more
+        self._mask = 0  # of the hash: addresses the buckets that stand unsplit
+        self._wide_mask = 1  # one bit more: addresses those that are split
+        self._split = 0  # the next to be split; those before it are
         self._count = 0
+        self._full = LOAD  # keys at which the next bucket is split
 
     def __len__(self) -> int:
         return self._count
 
-    def _bucket(self, key: bytes) -> list[bytes]:
-        digest = xxh3_64_intdigest(key, self._seed)
-        index = digest & ((1 << self._level) - 1)
-        if index < self._split:
-            index = digest & ((2 << self._level) - 1)
-        return self._buckets[index]
-
     def add(self, key: bytes) -> None:
-        self._bucket(key).append(key)
+        digest = xxh3_64_intdigest(key, self._seed)
+        index = digest & self._mask
+        self._buckets[index if index >= self._split else digest & self._wide_mask].append(key)
         self._count += 1
-        if self._count > LOAD * len(self._buckets):
+        if self._count > self._full:
             self._split_next()
 
     def discard(self, key: bytes) -> None:
-        self._bucket(key).remove(key)
+        digest = xxh3_64_intdigest(key, self._seed)
+        index = digest & self._mask
+        self._buckets[index if index >= self._split else digest & self._wide_mask].remove(key)
         self._count -= 1
-        if self._count < LOAD * len(self._buckets) // 4:
+        if self._count < self._full >> 2:
             self._merge_last()
 
     def _split_next(self) -> None:
-        keys = self._buckets[self._split]
-        bit = 1 << self._level
+        bit = self._mask + 1
+        seed = self._seed
         stay: list[bytes] = []
         move: list[bytes] = []
-        for key in keys:
-            (move if xxh3_64_intdigest(key, self._seed) & bit else stay).append(key)
+        for key in self._buckets[self._split]:
+            (move if xxh3_64_intdigest(key, seed) & bit else stay).append(key)
         self._buckets[self._split] = stay
         self._buckets.append(move)
+        self._full += LOAD
         self._split += 1
         if self._split == bit:
-            self._level += 1
+            self._mask, self._wide_mask = self._wide_mask, self._wide_mask << 1 | 1
             self._split = 0
 
     def _merge_last(self) -> None:
         if len(self._buckets) == 1:
             return
         if self._split == 0:
-            self._level -= 1
-            self._split = 1 << self._level
+            self._mask, self._wide_mask = self._mask >> 1, self._mask
+            self._split = self._mask + 1
         self._split -= 1
+        self._full -= LOAD
         self._buckets[self._split].extend(self._buckets.pop())
 
     def scan(self, cursor: int) -> tuple[int, list[bytes]]:
         """The keys under `cursor`, and the cursor to go on with; 0 begins, 0 returned is the end."""
-        mask = (1 << self._level) - 1
+        mask = self._mask
         index = cursor & mask
         keys = list(self._buckets[index])
         if index < self._split:

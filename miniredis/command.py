@@ -113,13 +113,6 @@ class Command:
         """`request` as MONITOR and the slow log may show it: without passwords."""
         return request if self.redact is None else self.redact(request)
 
-    @property
-    def handler_module(self) -> str:
-        """Where it is declared; of a container, where its first subcommand is."""
-        handler = self.handler or next(iter(self.subcommands.values())).handler
-        assert handler is not None
-        return handler.__module__
-
     def accepts(self, count: int) -> bool:
         """Whether a request of `count` words, the name included, has the right number."""
         return count == self.arity or count >= -self.arity > 0

@@ -43,7 +43,6 @@ OWN_CATEGORIES = {
         "command wait waitaof command|count command|docs command|getkeys command|getkeysandflags command|help "
         "command|info command|list",
     "set sortedset list dangerous": "sort sort_ro",
-    "": "pfselftest",
 }  # fmt: skip
 """Categories -> the commands that are in these instead of their group's."""
 

@@ -25,8 +25,8 @@ def add_help(container: str, since: str) -> None:
         """Print this help.  O(1)."""
         return help_lines(COMMANDS[container.encode()])
 
-    show_help.__module__ = COMMANDS[container.encode()].handler_module
-    command(f"{container} HELP", LOADING | STALE, since=since)(show_help)
+    group = next(iter(COMMANDS[container.encode()].subcommands.values())).group
+    command(f"{container} HELP", LOADING | STALE, since=since, group=group)(show_help)
 
 
 def help_lines(container: Command) -> list[Status]:

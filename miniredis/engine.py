@@ -80,7 +80,6 @@ class Engine:
         self.next_session_id = 1
         self.stats = Stats()
         self.rates = Rates()
-        self.cached_scripts = 0
         self.keyspace_hits = self.keyspace_misses = self.expired_keys = 0
         self.packed_threshold = 1 << 30  # bytes: a larger element stands in a list block of its own
         self.peak_memory = 0  # the most bytes of data that anyone who asked has seen

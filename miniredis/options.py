@@ -18,7 +18,9 @@ from typing import Any
 
 from miniredis.notifications import parse_classes
 from serving.config import Option, Table
+from serving.kinds import MEMORY as MEMORY_SIZE
 from serving.kinds import (
+    UNITS,
     Choice,
     Choices,
     Flag,
@@ -153,6 +155,13 @@ class Address(Words):
         if words and len(words) != 2:
             raise ValueError("wrong number of arguments")
         return () if [word.lower() for word in words] == ["no", "one"] else tuple(words)
+
+
+def memory_size(text: str) -> int | None:
+    """The bytes that `text` means, as `maxmemory` reads it: 100, 1k, 1kb, 2gb; None when it means none."""
+    found = MEMORY_SIZE.fullmatch(text)
+    unit = found and UNITS.get(found[2].lower())
+    return int(found[1] or 0) * unit if found and unit else None
 
 
 def plain_name(value: str) -> None:

@@ -70,7 +70,7 @@ class Session:
         self.shard_channels: dict[bytes, None] = {}
 
         self.held_pushes: list[bytes] | None = None  # while a command runs: what follows its reply
-        self.reply_mode = "on"  # CLIENT REPLY: on, off, skip (this one), skip next
+        self.reply_mode = "on"  # CLIENT REPLY: on, off, skip (this one), skip next, skip both
         self.name = b""
         self.library_name = b""
         self.library_version = b""
@@ -80,7 +80,6 @@ class Session:
         self.paused = False  # a request stands at the head of `queue` until CLIENT PAUSE is over
         self.created_ms = self.last_used_ms = engine.now_ms
         self.last_command = "NULL"
-        self.input_bytes = self.output_bytes = 0
         self.wake: Any = None  # the shell's object for this client
         self.fd = -1
         self.measure: Callable[[], tuple[int, int]] = self._unsent  # bytes (read but not yet run, not yet sent)
@@ -326,7 +325,7 @@ class Session:
 
     def _end_skip(self) -> None:
         """A command is over: CLIENT REPLY SKIP concerns the one after it, and that one alone."""
-        if self.reply_mode == "skip next":
+        if self.reply_mode in ("skip next", "skip both"):
             self.reply_mode = "skip"
         elif self.reply_mode == "skip":
             self.reply_mode = "on"

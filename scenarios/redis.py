@@ -2,9 +2,9 @@
 
     Arena ──┬─ private writers   each owns its keys, so every reply can be foretold, and after a crash one cut through
             │                    its commands must explain all its keys (redis_checker.py)
-            ├─ sharing writers   one counter, one set, one list, one job queue for all: nothing acknowledged may be
+            ├─ sharing writers   counter, set, list, queues for all (redis_errands.py): nothing acknowledged may be
             │                    missing, nothing may appear twice or out of nowhere, no job may be in two places
-            └─ nemesis           kill -9, power failure, pause, cut; a start; a check; and again
+            └─ nemesis           kill -9, power failure, pause, cut, failing disk; a start; a check; and again
 
 A client that loses its connection never learns what became of its last commands, so it ends its *session* there and
 begins another with fresh keys: in each session the unknown commands are the last ones.  While the server is down a
@@ -26,13 +26,15 @@ from random import Random
 from typing import Protocol, cast
 
 from scenarios.redis_checker import DATABASES, Claim, History, Session, Unit
+from scenarios.redis_errands import Errands
 from scenarios.redis_model import Model, draw
-from scenarios.resp import Client, Command, Reply, ReplyError, Streams, as_bytes
+from scenarios.resp import Client, Command, Reply, ReplyError, Streams
 
 # Seconds of acknowledged writes that a power failure may take; everysec waits up to two for a slow fsync to end.
 WINDOW_S = {"always": 0.0, "everysec": 2.0}
 CHECK_DEADLINE_S = 60.0
 CRASHES = ("kill", "power_failure")
+DISK_FAULTS = ("disk_full", "append_error", "fsync_error")
 RECONNECT_S = 0.02
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteReadError is an EOFError
 
@@ -40,7 +42,7 @@ LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)  # IncompleteRead
 class Server(Protocol):
     """What a nemesis can do to a server.  `start` returns at once; the scenario waits until PING is answered.
 
-    kill, power_failure    the process is gone; the second takes what was not fsynced with it
+    kill, power_failure    the process is gone at the return; the second takes what was not fsynced with it
     pause, resume          it stands still, with its connections open
     cut, heal              every connection is reset, and new ones too, while it goes on
     """
@@ -55,6 +57,17 @@ class Server(Protocol):
     async def power_failure(self) -> None: ...
 
 
+class ServerWithDisk(Server, Protocol):
+    """A server whose disk can fail while it runs.
+
+    break_disk   disk_full: nothing more fits, perhaps after some bytes; append_error, fsync_error: some or all fail
+    mend_disk    the disk is well again; whether the server has ended by itself meanwhile
+    """
+
+    async def break_disk(self, fault: str) -> None: ...
+    async def mend_disk(self) -> bool: ...
+
+
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -66,7 +79,7 @@ class Plan:
     rounds: int = 20
     private_writers: int = 4
     sharing_writers: int = 3
-    faults: tuple[str, ...] = ("kill",)  # of kill, power_failure, pause, cut
+    faults: tuple[str, ...] = ("kill",)  # of kill, power_failure, pause, cut, and DISK_FAULTS
     load_s: tuple[float, float] = (0.1, 0.6)
     pause_s: tuple[float, float] = (0.1, 1.0)  # how long a pause or a cut lasts
     request_deadline_s: float = 5.0
@@ -75,6 +88,7 @@ class Plan:
     double_kill_chance: float = 0.15  # that the server dies again while it starts
     idle_crash_chance: float = 0.1  # that it dies once more before anybody has written again
     start_deadline_s: float = 60.0
+    recovery_deadline_s: float = 30.0  # from a mended disk to writes
 
 
 @dataclass
@@ -118,7 +132,7 @@ class Arena:
         self._connected = 0
         self._stopped = False
         pin = not WINDOW_S[plan.appendfsync] or "power_failure" not in plan.faults
-        self.history = History(WINDOW_S[plan.appendfsync], pin)
+        self.history = History(WINDOW_S[plan.appendfsync], pin, self._now)
 
     async def run(self) -> Report:
         """The whole scenario, against a server that has been started; leaves it running."""
@@ -158,6 +172,8 @@ class Arena:
                 await self._disturb(random, self.server.pause, self.server.resume)
             elif fault == "cut":
                 await self._disturb(random, self.server.cut, self.server.heal)
+            elif fault in DISK_FAULTS:
+                await self._fail_disk(fault, random)
             else:
                 await self._crash(fault, random)
             acknowledged = sum(unit.acknowledged_at is not None for s in self.history.sessions for unit in s.units)
@@ -174,9 +190,67 @@ class Arena:
         await self._until_ready()
         self._unavailable(since)
 
+    async def _fail_disk(self, fault: str, random: Random) -> None:
+        """Under `always` the server may end, else it refuses writes until it can keep them; it never forgets.
+
+        No crash falls into this time: what a client was told under `everysec` may be in memory alone until the disk
+        takes it.  Nor does one follow a failed fsync before a rewrite has ended, since the page cache may then show
+        what the disk does not hold; that is what an operator is told to do as well.
+        """
+        since, server = self._now(), cast(ServerWithDisk, self.server)
+        await server.break_disk(fault)
+        while random.random() < self.plan.rewrite_chance:
+            await self._rewrite(random)
+            await asyncio.sleep(random.uniform(0, 0.5))
+        await asyncio.sleep(random.uniform(*self.plan.pause_s))
+        ended = await server.mend_disk()
+        await self._everybody_out()
+        if ended:
+            if self.plan.appendfsync != "always":
+                raise Violated(f"the server ended because of {fault}, with appendfsync {self.plan.appendfsync}")
+            await self.server.start()
+            self.report.restarts += 1
+        await self._until("takes writes", ("SET", "shared:probe", "1"), lambda reply: reply == b"OK")
+        await self._check(nothing_in_flight=ended)
+        if fault == "fsync_error":
+            await self._until_rewritten()
+        self._unavailable(since)
+        self._gate.set()
+        await asyncio.sleep(2 * WINDOW_S[self.plan.appendfsync])
+
+    async def _until_rewritten(self) -> None:
+        def rewritten(reply: Reply) -> bool:
+            lines = cast(bytes, reply).split()
+            return {b"aof_rewrite_in_progress:0", b"aof_rewrite_scheduled:0", b"aof_last_bgrewrite_status:ok"} <= {
+                *lines
+            }
+
+        await self._until("begins a rewrite", ("BGREWRITEAOF",), lambda reply: True)
+        await self._until("ends its rewrite", ("INFO", "persistence"), rewritten)
+
+    async def _until(self, what: str, command: tuple[str, ...], done: Callable[[Reply], bool]) -> None:
+        deadline = self._now() + self.plan.recovery_deadline_s
+        reply: Reply = None
+        while self._now() < deadline:
+            try:
+                async with asyncio.timeout(self.plan.request_deadline_s):
+                    client = await Client.connected(self.server.connect)
+                    try:
+                        reply = await client.call(*command)
+                    finally:
+                        await client.close()
+            except (*LOST, ReplyError) as error:
+                reply = error
+            else:
+                if done(reply):
+                    return
+            await asyncio.sleep(0.5)
+        seconds = self.plan.recovery_deadline_s
+        raise Violated(f"not within {seconds:.0f} s of the end of a disk fault: {what}; last reply {reply!r}")
+
     async def _crash(self, fault: str, random: Random) -> None:
         if random.random() < self.plan.rewrite_chance:
-            await self._rewrite()
+            await self._rewrite(random)
             await asyncio.sleep(random.uniform(0, 0.05))
         since = self._now()
         await self._strike(fault)
@@ -200,20 +274,21 @@ class Arena:
         await self._check(nothing_in_flight=True)
 
     async def _strike(self, fault: str) -> None:
-        struck = self._now()
         if fault == "power_failure":
             await self.server.power_failure()
         else:
             await self.server.kill()
+        struck = self._now()
         await self._everybody_out()
         if fault == "power_failure":
             self.history.power_failures.append((struck, self._now()))  # replies may have been on their way
 
-    async def _rewrite(self) -> None:
+    async def _rewrite(self, random: Random) -> None:
+        command = random.choice(("BGREWRITEAOF", "BGREWRITEAOF", "BGSAVE"))
         with suppress(*LOST, ReplyError):  # "already in progress" is no breach
             client = await asyncio.wait_for(Client.connected(self.server.connect), self.plan.request_deadline_s)
             try:
-                await asyncio.wait_for(client.call("BGREWRITEAOF"), self.plan.request_deadline_s)
+                await asyncio.wait_for(client.call(command), self.plan.request_deadline_s)
                 self.report.rewrites += 1
             finally:
                 await client.close()
@@ -296,10 +371,13 @@ class Arena:
             for unit in batch:
                 async with asyncio.timeout(self.plan.request_deadline_s):
                     reply = await self._unit_reply(client, unit)
-                if reply == unit.expected:
+                if reply == unit.expected and not any(earlier.refused for earlier in batch):
                     unit.acknowledged_at = self._now()
                 elif is_refusal(reply):
                     unit.refused = True
+                elif any(earlier.refused for earlier in batch):
+                    self.history.sessions.remove(session)  # refused in part: the model has run ahead of the server
+                    return
                 else:
                     commands = list(unit.commands)
                     self._violation(f"{commands} answered {reply}, expected {unit.expected}")
@@ -316,52 +394,25 @@ class Arena:
         return last if isinstance(last, list) else [last]
 
     async def _sharing_session(self, client: Client, number: int, turn: int, random: Random) -> None:
-        done, serial = b"shared:done:%d:%d" % (number, turn), 0
+        errands = Errands(client, self.history, random, self._now, b"shared:done:%d:%d" % (number, turn))
+        serial = 0
         while self._gate.is_set():
             serial += 1
             unique = b"%d-%d-%d" % (number, turn, serial)
-            errand = random.choice((self._count, self._push, self._queue, self._take))
+            errand = random.choice(errands.all)
             async with asyncio.timeout(self.plan.request_deadline_s):
                 try:
-                    await errand(client, Claim(unique, number), done)
+                    await errand(Claim(unique, number))
                 except ReplyError as error:
                     if not is_refusal([error]):
                         raise
                     self.report.refused += 1
             await asyncio.sleep(random.uniform(0, self.plan.think_s))
 
-    async def _count(self, client: Client, claim: Claim, done: bytes) -> None:
-        self.history.counts.append(claim)
-        value = cast(int, await client.call("INCR", "shared:counter"))
-        claim.acknowledged_at = self._now()
-        self.history.counted.append((value, claim.acknowledged_at))
-
-    async def _push(self, client: Client, claim: Claim, done: bytes) -> None:
-        self.history.pushed.append(claim)
-        commands = [
-            ("MULTI",),
-            ("SADD", "shared:set", claim.value),
-            ("RPUSH", "shared:list", claim.value),
-            ("EXEC",),
-        ]
-        replies = await client.pipeline(map(as_bytes, commands))
-        if isinstance(replies[-1], ReplyError):
-            raise replies[-1]
-        claim.acknowledged_at = self._now()
-
-    async def _queue(self, client: Client, claim: Claim, done: bytes) -> None:
-        self.history.jobs.append(claim)
-        await client.call("RPUSH", "shared:queue", claim.value)
-        claim.acknowledged_at = self._now()
-
-    async def _take(self, client: Client, claim: Claim, done: bytes) -> None:
-        job = await client.call("BLMOVE", "shared:queue", done, "LEFT", "RIGHT", "0.05")
-        if job is not None:
-            self.history.taken.append((Claim(cast(bytes, job), claim.writer, self._now()), done))
-
     def _tally(self) -> None:
         units = [unit for session in self.history.sessions for unit in session.units]
-        claims = [*self.history.pushed, *self.history.jobs, *self.history.counts]
+        history = self.history
+        claims = [*history.pushed, *history.jobs, *history.counts, *history.bag.added, *history.stack.added]
         outcomes = [unit.acknowledged_at for unit in units] + [claim.acknowledged_at for claim in claims]
         refused = sum(unit.refused for unit in units)
         self.report.acknowledged = sum(at is not None for at in outcomes)
@@ -379,9 +430,9 @@ def on_the_wire(units: Iterable[Unit]) -> list[Command]:
 
 
 def is_refusal(reply: list[Reply]) -> bool:
-    """An error by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
+    """Errors alone, by which the server says that it did not do it: a full or failing disk, full memory, still loading."""
     refusals = {"MISCONF", "OOM", "LOADING", "EXECABORT", "BUSY"}
-    return len(reply) == 1 and isinstance(reply[0], ReplyError) and reply[0].code in refusals
+    return bool(reply) and all(isinstance(one, ReplyError) and one.code in refusals for one in reply)
 
 
 async def run(server: Server, plan: Plan, random: Random, note: Callable[[str], None] = lambda _: None) -> Report:

@@ -21,6 +21,10 @@ Hash = dict[bytes, bytes]
 Scores = dict[bytes, int]
 
 
+# Two writes that stand or fall together, as those of a transaction do.
+SCRIPT = b"redis.call('SET', KEYS[1], ARGV[1]) return redis.call('RPUSH', KEYS[2], ARGV[1])"
+
+
 class Model:
     """What the keys hold: strings as bytes, lists, sets, hashes as dicts, sorted sets as member -> whole score."""
 
@@ -110,6 +114,11 @@ class Model:
     def _persist(self, key: bytes) -> Reply:
         return int(self.deadlines.pop(key, None) is not None)
 
+    def _eval(self, script: bytes, count: bytes, string: bytes, values: bytes, value: bytes) -> Reply:
+        assert (script, count) == (SCRIPT, b"2")
+        self._set(string, value)
+        return self._rpush(values, value)
+
     def _del(self, key: bytes) -> Reply:
         return int(self._drop(key))
 
@@ -181,6 +190,7 @@ def draw(random: Random, prefix: bytes, unique: bytes) -> Command:
             (b"PEXPIREAT", prefix + random.choice(KINDS), b"%d" % random.choice(FAR_FUTURE_MS)),
             (b"PERSIST", prefix + random.choice(KINDS)),
             (b"DEL", prefix + random.choice(KINDS)),
+            (b"EVAL", SCRIPT, b"2", prefix + b"string", prefix + b"list", unique),
         ],
-        weights=[8, 4, 8, 8, 4, 8, 3, 8, 3, 8, 4, 3, 2, 1],
+        weights=[8, 4, 8, 8, 4, 8, 3, 8, 3, 8, 4, 3, 2, 1, 4],
     )[0]

@@ -100,7 +100,7 @@ class Program:
     version         what --version prints
     read_file       reads the configuration file: text, its name, include -> what it says
     environment     prefix of its variables: "MINI_REDIS_"
-    build           makes the server, inside the running loop
+    build           makes the server, inside the running loop; may raise StartError
     log_level       of the settings, one of logging's numbers;  log_file: a path, or "" for standard output
     """
 
@@ -171,7 +171,11 @@ async def serve(program: Program, settings: Settings, config_file: str = "") -> 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _log_failure(log, context))
     process = Process(settings, config_file)
-    server = program.build(process)
+    try:
+        server = program.build(process)
+    except StartError as error:
+        log.error("%s", error)
+        return FAILED
     _watch_signals(loop, process, server, log)
     starting = loop.create_task(server.start(), name="start")
     stop_asked = loop.create_task(process._stop.wait(), name="stop asked")

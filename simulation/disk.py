@@ -13,6 +13,7 @@
 
 Faults: a capacity (a short append, then ENOSPC), errors on append, fsync and fsync_dir (EIO).  After a failed fsync the
 kernel marks the dirty pages clean: they can be read, yet may never reach the platter, and the next fsync succeeds.
+A disk can also say when the process is to die: between two system calls of one turn, where no virtual time passes.
 
 Simpler than the real thing: folders are durable at once and are not renamed; reading never fails and nothing rots.
 
@@ -24,7 +25,7 @@ import asyncio
 import errno
 import os
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from posixpath import dirname, normpath
 from random import Random
@@ -68,6 +69,10 @@ class DiskOptions:
             fsync_s=random.choice(((0.0001, 0.001), (0.0005, 0.01), (0.005, 0.05))),
             stall=random.choice((0.0, 0.01, 0.05)),
         )
+
+
+class Struck(SystemExit):
+    """The process has just been killed, in the middle of a system call: what leads out of its code."""
 
 
 class Inode:
@@ -157,6 +162,7 @@ class SimulatedFile:
 
     def append(self, data: bytes | bytearray | memoryview) -> int:
         self._check(writing=True)
+        self._disk.begin(self.path)
         data = bytes(data)
         self._disk.fail("append", self.path)
         room = self._disk.room()
@@ -178,11 +184,13 @@ class SimulatedFile:
 
     def truncate(self, size: int) -> None:
         self._check(writing=True)
+        self._disk.begin(self.path)
         self._inode.change(size)
 
     def fsync(self) -> Awaitable[None]:
         """Durable up to now, a little later.  When the process dies before, it is not known what is."""
         self._check()
+        self._disk.begin(self.path)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         loop.call_later(self._disk.fsync_seconds(), self._fsynced, done, self._inode.end())
@@ -202,6 +210,7 @@ class SimulatedFile:
 
     def fsync_now(self) -> None:
         self._check()
+        self._disk.begin(self.path)
         self._disk.sync(self.path, self._inode, self._inode.end())
 
     def close(self) -> None:
@@ -234,6 +243,8 @@ class SimulatedDisk:
         self._folders = {".", "/", ""}
         self._locks: dict[str, SimulatedLock] = {}
         self._planned_failures: list[tuple[Operation, int]] = []
+        self._strike: Callable[[], None] | None = None
+        self._strike_in, self._strike_at = 0, ""
 
     # What the world does to it
 
@@ -241,6 +252,7 @@ class SimulatedDisk:
         """The process was killed; what it wrote is still in the page cache."""
         self.life = object()
         self._locks.clear()
+        self._strike = None
 
     def power_loss(self) -> None:
         """Only what is durable is sure to be there afterwards."""
@@ -256,6 +268,22 @@ class SimulatedDisk:
     def fail_next(self, operation: Operation, error: int = errno.EIO) -> None:
         """The next `operation` raises this errno; may be called several times."""
         self._planned_failures.append((operation, error))
+
+    def strike_before(self, operation: int, strike: Callable[[], None], path: str = "") -> None:
+        """Call `strike`, which kills the process, before its change number `operation`, counted from 1 on.
+
+        path  only changes of files count whose path contains this
+        """
+        self._strike_in, self._strike, self._strike_at = operation, strike, path
+
+    def begin(self, path: str) -> None:
+        """A change is asked for: of bytes, of names, or of what is durable.  Raises Struck instead of returning."""
+        if self._strike is not None and self._strike_at in path:
+            self._strike_in -= 1
+            if not self._strike_in:
+                self._strike()
+                self._strike = None
+                raise Struck
 
     def fail(self, operation: Operation, path: str) -> None:
         """Raise when a failure was planned, or the dice say so."""
@@ -274,7 +302,11 @@ class SimulatedDisk:
         """Bytes that still fit; None without a limit."""
         if self.options.capacity is None:
             return None
-        return self.options.capacity - sum(len(inode.written) for inode in self._names.values())
+        return self.options.capacity - self.used()
+
+    def used(self) -> int:
+        """Bytes in all files."""
+        return sum(len(inode.written) for inode in self._names.values())
 
     def fsync_seconds(self) -> float:
         options = self.options
@@ -303,6 +335,7 @@ class SimulatedDisk:
         if inode is None:
             if mode == "r" or dirname(name) not in self._folders:
                 raise self._missing(path)
+            self.begin(path)
             inode = self._create(name)
         elif mode == "x":
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
@@ -326,10 +359,12 @@ class SimulatedDisk:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), new)
         if dirname(target) not in self._folders:
             raise self._missing(new)
+        self.begin(new)
         if normpath(old) != target:
             self._change_name(NameChange(normpath(old), target, inode))
 
     def unlink(self, path: str) -> None:
+        self.begin(path)
         self._change_name(NameChange(normpath(path), None, self._inode(path)))
 
     def listdir(self, path: str) -> list[str]:
@@ -353,6 +388,7 @@ class SimulatedDisk:
         folder = normpath(path)
         if folder not in self._folders:
             raise self._missing(path)
+        self.begin(path)
         self.fail("fsync_dir", path)
         folder = "" if folder == "." else folder
         for change in self._pending_names:

@@ -327,7 +327,7 @@ class Network:
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """A connection from the running host; three crossings of the network take place as in a TCP handshake.
 
-        Raises socket.gaierror, ConnectionRefusedError, TimeoutError (ETIMEDOUT).
+        Raises socket.gaierror, ConnectionRefusedError, ConnectionResetError, TimeoutError (ETIMEDOUT).
         """
         source = running_host()
         target = source if host in LOOPBACK else host
@@ -349,6 +349,8 @@ class Network:
         except BaseException:
             client.abort()
             raise
+        if client.is_closing():  # broken before the last part of the handshake arrived
+            raise ConnectionResetError(errno.ECONNRESET, f"Connect call failed ({target!r}, {port})")
         protocol = factory()
         client.start(protocol)
         return client, protocol

@@ -81,6 +81,8 @@ class SimulatedTransport(asyncio.Transport):
         self._end_wanted = self._end_sent = self._reset_sent = False
         self._closing = False
         self._lost = False
+        self._told_nobody = False  # it was lost before `start`
+        self._lost_by: Exception | None = None
         self._push_due = self._read_due = False
 
     def __repr__(self) -> str:
@@ -92,9 +94,15 @@ class SimulatedTransport(asyncio.Transport):
     # The protocol
 
     def start(self, protocol: asyncio.BaseProtocol) -> None:
-        """The connection stands: `protocol` is told, and then given what has arrived."""
+        """The connection stands: `protocol` is told, and then given what has arrived.
+
+        It may have broken before its protocol was there: then the protocol is told of both, one after the other.
+        """
         self._protocol = protocol
         protocol.connection_made(self)
+        if self._told_nobody:
+            self.network.loop.call_soon(protocol.connection_lost, self._lost_by, context=self.context)
+            return
         self._reading_paused = False
         self._read_soon()
 
@@ -337,6 +345,8 @@ class SimulatedTransport(asyncio.Transport):
         try:
             if self._protocol is not None:
                 self._protocol.connection_lost(cast(Exception | None, error))
+            else:
+                self._told_nobody, self._lost_by = True, cast(Exception | None, error)
         finally:
             if self.server is not None:
                 self.server.detach()

@@ -14,6 +14,7 @@ CHAPTERS = (
     "sorted_set_algebra",
     "geo",
     "keys",
+    "sorting",
     "dump",
     "transactions",
     "pubsub",

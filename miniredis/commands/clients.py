@@ -84,8 +84,8 @@ def client_reply(session: Session, mode: bytes) -> Any:
     """Answer as usual, not at all, or not to the next command.  O(1)."""
     word = mode.upper()
     if word == b"ON":
-        if session.reply_mode != "skip next":  # inside EXEC: what SKIP announced there still comes, behind EXEC
-            session.reply_mode = "on"
+        announced = session.reply_mode in ("skip next", "skip both")  # by a SKIP within the same EXEC
+        session.reply_mode = "skip next" if announced else "on"
         session.settle()
         return OK
     if word not in (b"OFF", b"SKIP"):
@@ -93,7 +93,7 @@ def client_reply(session: Session, mode: bytes) -> Any:
     if word == b"OFF":
         session.reply_mode = "off"
     elif session.reply_mode != "off":
-        session.reply_mode = "skip next"
+        session.reply_mode = "skip both" if session.reply_mode == "skip" else "skip next"
     session.settle()
     return NO_REPLY
 
@@ -215,6 +215,7 @@ def line_of(session: Session) -> str:
     ADMINISTRATION,
     since="2.4.0",
     group="connection",
+    arity=-3,
 )
 def client_kill(session: Session, *words: bytes) -> Any:
     """Close the connections that fit every filter given; the reply counts them.  O(N) in the clients."""

@@ -20,13 +20,13 @@ from miniredis.command import ADMIN, COMMANDS, LOADING, NOSCRIPT, STALE, command
 from miniredis.errors import NoSuchKey, RedisError, wrong_subcommand
 from miniredis.glob import matches
 from miniredis.numbers import INT64_MAX, integer, parse_float, parse_integer
+from miniredis.options import memory_size
 from miniredis.pausing import ALL
 from miniredis.persistence.dump import FOOTER, dump
 from miniredis.values import encoding
 from miniredis.values.lists import List
 from miniredis.values.strings import STRING
 from miniredis.wire.replies import OK, Attributed, BigNumber, Push, SetReply, Status, Verbatim
-from serving.kinds import MEMORY, UNITS
 
 if TYPE_CHECKING:
     from miniredis.session import Session
@@ -149,9 +149,7 @@ def quicklist(session: Session, key: bytes, *full: bytes) -> Status:
 @subcommand("QUICKLIST-PACKED-THRESHOLD", 1)
 def quicklist_packed_threshold(session: Session, size: bytes) -> Status:
     """The size from which an element of a list stands in a block of its own."""
-    found = MEMORY.fullmatch(size.decode("latin-1"))
-    unit = found and UNITS.get(found[2].lower())
-    threshold = int(found[1] or 0) * unit if found and unit else 0
+    threshold = memory_size(size.decode("latin-1")) or 0
     if not 0 < threshold < 4 * GIGABYTE:
         raise RedisError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
     session.engine.packed_threshold = threshold

@@ -44,15 +44,9 @@ def hmset(db: Database, key: bytes, *pairs: bytes) -> Status:
 
 
 def _set(db: Database, key: bytes, pairs: tuple[bytes, ...]) -> int:
-    stored = db.get_or_create(key, Hash)
-    before = len(stored)
-    settings = db.engine.settings
-    if stored.encoding == "listpack":
-        stored.make_room(pairs, settings)
-    for at in range(0, len(pairs), 2):
-        stored.put(pairs[at], pairs[at + 1], settings)
+    added = db.get_or_create(key, Hash).put(pairs, db.engine.settings)
     db.changed(key, "hset", len(pairs) // 2)
-    return len(stored) - before
+    return added
 
 
 @command("HSETNX key field value", WRITE | DENYOOM | FAST, since="2.0.0")
@@ -86,7 +80,7 @@ def hincrby(db: Database, key: bytes, field: bytes, increment: bytes) -> int:
     number = (0 if old is None else integer(old, "ERR hash value is not an integer")) + amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise RedisError("ERR increment or decrement would overflow")
-    _replace(db, key, field, b"%d" % number)
+    db.get_or_create(key, Hash).put((field, b"%d" % number), db.engine.settings)
     db.changed(key, "hincrby")
     return number
 
@@ -104,17 +98,10 @@ def hincrbyfloat(db: Database, key: bytes, field: bytes, increment: bytes) -> by
         text = add_floats(b"0" if old is None else old, increment)
     except NotAFloat:
         raise RedisError("ERR hash value is not a float") from None
-    _replace(db, key, field, text)
+    db.get_or_create(key, Hash).put((field, text), db.engine.settings)
     db.changed(key, "hincrbyfloat")
     db.engine.propagate_instead(db.index, (b"HSET", key, field, text))
     return text
-
-
-def _replace(db: Database, key: bytes, field: bytes, value: bytes) -> None:
-    stored = db.get_or_create(key, Hash)
-    if stored.encoding == "listpack":
-        stored.make_room((field, value), db.engine.settings)
-    stored.put(field, value, db.engine.settings)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def memory(engine: Engine) -> Fields:
         "used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries",
         "used_memory_vm_functions", "used_memory_vm_total",
     ):  # fmt: skip
-        yield field, engine.cached_scripts if field == "number_of_cached_scripts" else 0
+        yield field, len(engine.scripts.scripts) if field == "number_of_cached_scripts" else 0
     yield "used_memory_vm_total_human", human(0)
     yield "used_memory_functions", 0
     yield "used_memory_scripts", 0

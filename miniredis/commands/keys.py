@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from miniredis.command import DENYOOM, FAST, READONLY, TOUCHES_ARBITRARY_KEYS, WRITE, command
+from miniredis.commands import scanning
 from miniredis.errors import NoSuchKey, RedisError
 from miniredis.glob import matches
 from miniredis.numbers import INT64_MAX, INT64_MIN, integer
@@ -55,8 +56,7 @@ def touch(db: Database, *keys: bytes) -> int:
 @command("TYPE key", READONLY | FAST)
 def type_(db: Database, key: bytes) -> Status:
     """The kind of value: string, list, set, zset, hash, or none.  O(1)."""
-    value = db.peek(key)
-    return Status("none" if value is None else TYPES[type(value)])
+    return Status(TYPES[type(db.values[key])] if db.exists(key) else "none")
 
 
 @command("KEYS pattern", READONLY)
@@ -65,6 +65,20 @@ def keys(db: Database, pattern: bytes) -> list[bytes]:
     everything = pattern == b"*"
     found = [key for key in list(db.values) if everything or matches(pattern, key)]
     return [key for key in found if not db.peek_expired(key)] if db.expires else found
+
+
+@command("SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]", READONLY | TOUCHES_ARBITRARY_KEYS, since="2.8.0")
+def scan(db: Database, cursor: bytes, *words: bytes) -> list[object]:
+    """Some of the keys, and the cursor to go on with.  O(1) for each call, O(N) for all of them."""
+    at = scanning.parse_cursor(cursor)
+    options = scanning.parse_options(words, with_type=True)
+    at, names = scanning.scan_buckets(db.scan, at, options.count)
+    found = []
+    for name in names:
+        value = db.peek(name) if options.fits(name) else None
+        if value is not None and (options.type is None or TYPES[type(value)].encode() == options.type):
+            found.append(name)
+    return scanning.reply(at, found)
 
 
 @command("RANDOMKEY", READONLY | TOUCHES_ARBITRARY_KEYS)

@@ -33,6 +33,8 @@ KEEP_SHARE = 5  # SPOP of five times what will be left moves the rest out, inste
 def sadd(db: Database, key: bytes, *members: bytes) -> int:
     """Add members; how many were new.  O(1) for each."""
     stored = db.get_or_create(key, Set)
+    if len(members) == 1 and members[0] in stored:
+        return 0
     if stored.encoding != "hashtable":
         stored.make_room(members, db.engine.settings)
     added = stored.add(members, db.engine.settings)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from miniredis.command import DENYOOM, FAST, READONLY, WRITE, command
 from miniredis.commands.options import EXPIRY_UNITS, expiry_at_ms
-from miniredis.errors import NotAFloat, RedisError, StringTooLong, SyntaxFault
-from miniredis.numbers import INT64_MAX, INT64_MIN, integer, parse_float
+from miniredis.errors import NotAFloat, NotAnInteger, RedisError, StringTooLong, SyntaxFault
+from miniredis.numbers import INT64_MAX, INT64_MIN, integer, parse_float, parse_integer
 from miniredis.wire.replies import OK, Status
 
 if TYPE_CHECKING:
@@ -260,7 +260,10 @@ def substr(db: Database, key: bytes, start: bytes, end: bytes) -> bytes:
 
 def _increment(db: Database, key: bytes, amount: int) -> int:
     value = db.string_to_write(key)
-    number = (0 if value is None else integer(value)) + amount
+    number = 0 if value is None else parse_integer(value)
+    if number is None:
+        raise NotAnInteger
+    number += amount
     if not INT64_MIN <= number <= INT64_MAX:
         raise RedisError("ERR increment or decrement would overflow")
     db.store(key, b"%d" % number, keep_ttl=True)
@@ -307,6 +310,7 @@ def incrbyfloat(db: Database, key: bytes, increment: bytes) -> bytes:
 
 
 LONG_DOUBLE_LIMIT = Fraction(2) ** 16384
+LONG_DOUBLE_LEAST = Fraction(1, 2**16446)  # what is not larger, but not 0, cannot be told from it
 LONG_DOUBLE_TEXT_MAX = 5 * 1024
 
 
@@ -339,11 +343,11 @@ def _long_double(text: bytes) -> Fraction | None:
         return Fraction(approximate)
     exponent = int(lower.partition(b"e")[2] or 0)
     if abs(exponent) > 2 * LONG_DOUBLE_TEXT_MAX:  # do not compute what cannot be kept
-        if exponent > 0 and approximate:
+        if lower.partition(b"e")[0].strip(b"+-0."):
             raise NotAFloat
         return Fraction(0)
     exact = _round_to_long_double(Fraction(text.decode()))
-    if abs(exact) >= LONG_DOUBLE_LIMIT:
+    if abs(exact) >= LONG_DOUBLE_LIMIT or 0 < abs(exact) <= LONG_DOUBLE_LEAST:
         raise NotAFloat
     return exact
 

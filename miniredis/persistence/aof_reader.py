@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import accumulate
 from posixpath import basename
 
 from durable.disk import Disk, File
@@ -33,6 +34,7 @@ from miniredis.wire.requests import COUNTS, LENGTHS, Request
 logger = logging.getLogger("miniredis")
 
 CHUNK = 256 * 1024  # bytes read at once
+SPLIT_MAX = 4 * CHUNK  # bytes; more is one huge command, and cutting that at each CRLF might take ten times its size
 STEP = 64  # commands between two places to stop
 ERRORS_LOGGED = 5
 NEVER = -1
@@ -191,16 +193,16 @@ def cut(data: bytes, start: int, size: int) -> tuple[list[tuple[Request, int]], 
     least, or NEVER when the file has not so many.  Raises Damage.
     """
     requests: list[tuple[Request, int]] = []
-    tokens = data.split(b"\r\n")
+    tokens = data.split(b"\r\n") if len(data) <= SPLIT_MAX else [data]
+    sums = list(accumulate(map(len, tokens)))  # so a command's end is one look, not a sum for each
     whole = len(tokens) - 1
-    at = index = 0
+    index = 0
     while index < whole:
         token = tokens[index]
         count = COUNTS.get(token)
         if count is None:
             if token[:1] != b"#":
                 break
-            at += len(token) + 2
             index += 1
             continue
         end = index + 2 * count + 1
@@ -209,9 +211,9 @@ def cut(data: bytes, start: int, size: int) -> tuple[list[tuple[Request, int]], 
         request = tokens[index + 2 : end : 2]
         if list(map(LENGTHS.get, tokens[index + 1 : end : 2])) != list(map(len, request)):
             break
-        at += 2 * (end - index) + sum(map(len, tokens[index:end]))
-        requests.append((request, start + at))
+        requests.append((request, start + sums[end - 1] + 2 * end))
         index = end
+    at = sums[index - 1] + 2 * index if index else 0
     while at < len(data):
         found = cut_one(data, at, start, size)
         if isinstance(found, int):

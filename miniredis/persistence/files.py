@@ -41,7 +41,7 @@ logger = logging.getLogger("miniredis")
 
 SLICE_US = 10_000  # of reading in, between two looks at the sockets
 SLICE_STEPS = 1_000  # the same in simulation, where computing takes no time
-RETRY_MS = 5_000  # after a failed snapshot
+RETRY_MS = 5_000  # after a failed snapshot, or the failed rewrite of a log that is broken
 REWRITE_FAILURES = 3  # in a row, after which rewrites are put off
 REWRITE_DELAY_MAX_MS = 60 * 60_000
 
@@ -126,7 +126,7 @@ class FilePersistence:
                 self._open_log(restore.found)
             self.folder.clean()
         except UNREADABLE as error:
-            raise LoadFailed(f"cannot read the data in: {error}") from error
+            raise LoadFailed(f"cannot read {restore.reading or 'the data'}: {error}") from error
         finally:
             engine.loading = False
             engine.guards.discard("loading")
@@ -448,7 +448,9 @@ class FilePersistence:
         state = self.state
         state.last_rewrite_ok = False
         state.rewrite_failures += 1
-        if (extra := state.rewrite_failures - REWRITE_FAILURES) >= 0:
+        if self.log.incomplete and self.log.error is not None:
+            self._rewrite_after_ms = self.engine.clock.now_ms() + RETRY_MS  # until then all writes are refused
+        elif (extra := state.rewrite_failures - REWRITE_FAILURES) >= 0:
             delay_ms = min(60_000 << min(extra, 6), REWRITE_DELAY_MAX_MS)
             self._rewrite_after_ms = self.engine.clock.now_ms() + delay_ms
 

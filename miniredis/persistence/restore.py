@@ -40,6 +40,7 @@ class Restore:
         self.disk = disk
         self.state = state
         self.found = False  # whether there was anything to read
+        self.reading = ""  # the file in hand, for whoever reports damage
 
     def from_log(self, folder: LogFolder) -> Iterator[None]:
         """Read base and increments.  Raises UNREADABLE."""
@@ -49,6 +50,7 @@ class Restore:
         self._begin(folder.size())
         before = 0
         for index, file in enumerate(files):
+            self.reading = folder.path_of(file)
             replay = Replay(self.engine, self.disk, folder.path_of(file), last=index == len(files) - 1)
             for _ in replay.steps():
                 self.state.loading_done_bytes = before + replay.position
@@ -62,7 +64,7 @@ class Restore:
         """Read an RDB file, if there is one.  `replace`: over what is there already.  Raises UNREADABLE."""
         if not self.disk.exists(path):
             return
-        self.found = True
+        self.found, self.reading = True, path
         settings, state = self.engine.settings, self.state
         file = self.disk.open(path)
         try:

@@ -25,21 +25,28 @@ class Hash(IndexedDict[bytes]):
         self.index = None
         self.weight = 0
 
-    def make_room(self, words: Sequence[bytes], settings: Any) -> None:
-        """Convert a listpack where Redis would, before `words`, fields and values in turn, come in.
-
-        The guess is that all the fields are new, so that a hash that will be large is never packed first.
-        """
-        if (
-            len(words) > 2 * settings.hash_max_listpack_entries
-            or max(map(len, words)) > settings.hash_max_listpack_value
-        ):
+    def put(self, words: Sequence[bytes], settings: Any) -> int:
+        """Set fields, new or not: fields and values in turn.  Converts where Redis would; how many fields were new."""
+        before = len(self)
+        if self.encoding == "listpack":
+            self._make_room(words, settings)
+        if self.index is not None:
+            for field in dict.fromkeys(words[::2]):
+                if field not in self:
+                    self.index.add(field)
+        if len(words) == 2:
+            self[words[0]] = words[1]
+        else:
+            self.update(zip(words[::2], words[1::2], strict=True))
+        if len(self) > settings.hash_max_listpack_entries:
             self.encoding = "hashtable"
+        return len(self) - before
 
-    def put(self, field: bytes, value: bytes, settings: Any) -> None:
-        """Set a field, new or not."""
-        if self.index is not None and field not in self:
-            self.index.add(field)
-        self[field] = value
-        if self.encoding == "listpack" and len(self) > settings.hash_max_listpack_entries:
+    def _make_room(self, words: Sequence[bytes], settings: Any) -> None:
+        """The guess is that all the fields are new, so that a hash that will be large is never packed first."""
+        longest = settings.hash_max_listpack_value
+        if len(words) == 2:
+            if len(words[0]) > longest or len(words[1]) > longest:
+                self.encoding = "hashtable"
+        elif len(words) > 2 * settings.hash_max_listpack_entries or max(map(len, words)) > longest:
             self.encoding = "hashtable"

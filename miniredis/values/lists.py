@@ -11,7 +11,7 @@ quicklist a little longer than here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from miniredis.persistence import listpack, quicklist
@@ -29,6 +29,21 @@ class List(deque[bytes]):
         self.encoding = "listpack"
         self.packed_size: int | None = listpack.EMPTY_SIZE if not self else None
         self.weight = 0
+
+    @classmethod
+    def from_chain(cls, elements: Sequence[bytes], settings: Any) -> List:
+        """A list that Redis builds as a quicklist and then looks at: a listpack where one node took all of it."""
+        made = cls(elements)
+        bytes_max, count_max = quicklist.limits(settings.list_max_listpack_size)
+        size = listpack.EMPTY_SIZE
+        for number, element in enumerate(elements):
+            expected = size + len(element) + quicklist.ESTIMATED_OVERHEAD
+            if number and (expected > bytes_max or (count_max is not None and number >= count_max)):
+                made.encoding = "quicklist"
+                return made
+            size += listpack.entry_size(element)
+        made.packed_size = size
+        return made
 
     def make_room(self, added: Iterable[bytes], settings: Any) -> None:
         """Convert where Redis would, before `added` come in."""

@@ -103,17 +103,19 @@ class RequestReader:
         if count is None:
             return 0
         width = 2 * count + 1
-        if whole > 2 * width and whole % width == 0 and tokens[0:whole:width].count(tokens[0]) * width == whole:
+        rows = whole // width
+        position = 0
+        if rows > 2 and tokens[0 : rows * width : width].count(tokens[0]) == rows:
+            end = rows * width
             columns = []
             for column in range(2, width, 2):
-                values = tokens[column:whole:width]
-                if list(map(LENGTHS.get, tokens[column - 1 : whole : width])) != list(map(len, values)):
+                values = tokens[column:end:width]
+                if list(map(LENGTHS.get, tokens[column - 1 : end : width])) != list(map(len, values)):
                     break
                 columns.append(values)
             else:
                 requests.extend(zip(*columns, strict=True))
-                return len(data) - len(tokens[whole])
-        position = 0
+                position = end
         while position < whole:
             count = COUNTS.get(tokens[position])
             if count is None:
@@ -126,9 +128,8 @@ class RequestReader:
                 break
             requests.append(request)
             position = end
-        if position == whole:
-            return len(data) - len(tokens[whole])
-        return sum(map(len, tokens[:position])) + 2 * position
+        rest = tokens[position:]
+        return len(data) - sum(map(len, rest)) - 2 * (len(rest) - 1)
 
     def _read_carefully(self, data: bytes, start: int, requests: list[Request]) -> int:
         """Append every whole request from `start` on; returns where the first unfinished one begins."""

@@ -46,9 +46,9 @@ def test_an_unknown_word_is_named():
 
 def test_redis_start_hands_its_words_on_untouched(monkeypatch):
     seen = []
-    server = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 7)
-    monkeypatch.setitem(sys.modules, "miniredis.server", server)
-    monkeypatch.setattr("miniredis.server", server, raising=False)
+    program = types.SimpleNamespace(main=lambda argv: seen.append(argv) or 7)
+    monkeypatch.setitem(sys.modules, "miniredis.main", program)
+    monkeypatch.setattr("miniredis.main", program, raising=False)
     words = ["redis.conf", "--save", "60 1000", "--save", "", "--port", "0", "--help"]
     assert said("redis", "start", *words).exit_code == 7
     assert seen == [words]

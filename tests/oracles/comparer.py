@@ -101,7 +101,7 @@ def compare(chapter: ModuleType, seed: int, count: int, real: RawClient, protoco
     unordered: Iterable[bytes] = getattr(chapter, "UNORDERED", ())
     history: list[Sequence[bytes]] = []
     admitted = 0
-    for start in ([b"SELECT", b"0"], [b"FLUSHALL"], [b"HELLO", b"%d" % protocol]):
+    for start in ([b"RESET"], [b"FLUSHALL"], [b"HELLO", b"%d" % protocol]):
         real.call(*start)
     if protocol == 3:
         ours.redis.client.speak(3)

@@ -41,7 +41,7 @@ CLAMPED = {"maxmemory-clients", "repl-backlog-size", "tls-cluster", "tls-replica
 VALUES = ("foo", "", "-1", "0", "1", "99999999999999999999", "YES", "100mb", "1 2", "a/b", "50%", "1.5", "101")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def real():
     with real_redis() as client:
         yield client

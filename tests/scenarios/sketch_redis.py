@@ -5,6 +5,7 @@ Each promise is kept in a method of its own, so that a test can break one by rep
 """
 
 import asyncio
+import math
 from collections import defaultdict
 
 from lab.benchmarks.redis_floor import Reader
@@ -29,6 +30,9 @@ WRITES = {
     "PERSIST",
     "DEL",
     "BLMOVE",
+    "BLPOP",
+    "SPOP",
+    "EVAL",
 }
 
 
@@ -38,6 +42,7 @@ class Sketch:
     def __init__(self, host):
         self.disk = host.disk
         self.models = defaultdict(Model)
+        self.leases = {}  # deadlines in milliseconds
         self.written = self.synced = 0
         self.syncing = asyncio.Lock()
 
@@ -93,6 +98,11 @@ class Sketch:
         writer.close()
 
     def unit(self, database, commands):
+        now_ms = round(asyncio.get_running_loop().time() * 1000)
+        commands = [  # deadlines are kept, not the time until them
+            (*command[:3], b"PXAT", b"%d" % (now_ms + int(command[4]))) if command[3:4] == (b"PX",) else command
+            for command in commands
+        ]
         if any(command[0].decode() in WRITES for command in commands):
             record = [b"%d" % database]
             for command in commands:
@@ -116,7 +126,7 @@ class Sketch:
         match name:
             case b"PING":
                 return b"PONG"
-            case b"BGREWRITEAOF":
+            case b"BGREWRITEAOF" | b"BGSAVE":
                 return ReplyError("ERR not in this sketch")
             case b"INCR":
                 return model.apply((b"INCRBY", arguments[0], b"1"))
@@ -125,6 +135,19 @@ class Sketch:
                 if job is not None:
                     model.apply((b"RPUSH", arguments[1], job))
                 return job
+            case b"BLPOP":
+                value = model.apply((b"LPOP", arguments[0]))
+                return None if value is None else [arguments[0], value]
+            case b"SPOP":
+                value = min(keys.get(arguments[0], ()), default=None)
+                if value is not None:
+                    model.apply((b"SREM", arguments[0], value))
+                return value
+            case b"SET" if len(arguments) == 4:
+                keys[arguments[0]], self.leases[arguments[0]] = arguments[1], int(arguments[3])
+                return b"OK"
+            case b"GET" if self.leases.get(arguments[0], math.inf) <= asyncio.get_running_loop().time() * 1000:
+                return None
             case b"KEYS":
                 return sorted(key for key in keys if key.startswith(arguments[0][:-1]))
             case b"GET":

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable.disk import Disk, File
-from simulation.disk import PENDING_MAX, DiskOptions, SimulatedDisk
+from simulation.disk import PENDING_MAX, DiskOptions, SimulatedDisk, Struck
 from simulation.world import World
 
 
@@ -414,3 +414,15 @@ def test_after_power_loss_a_file_is_as_it_was_at_some_moment_since_its_last_fsyn
     assert disk.read("f") in possible
     disk.power_loss()
     assert disk.read("f") in possible
+
+
+def test_a_process_can_be_struck_between_two_system_calls_of_one_turn():
+    disk = SimulatedDisk(Random(1))
+    disk.mkdir("logs")
+    other, log, struck = disk.open("other", "a"), disk.open("logs/log", "a"), []
+    disk.strike_before(2, lambda: struck.append("dead"), "logs/")
+    log.append(b"one")
+    other.append(b"not counted")
+    with pytest.raises(Struck):
+        log.append(b"two")
+    assert (struck, disk.read("logs/log"), disk.read("other")) == (["dead"], b"one", b"not counted")

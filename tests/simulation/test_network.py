@@ -610,3 +610,46 @@ def test_drawn_options_differ_by_seed_and_repeat():
     drawn = [NetworkOptions.drawn(Random(seed)) for seed in range(20)]
     assert drawn == [NetworkOptions.drawn(Random(seed)) for seed in range(20)]
     assert len(set(drawn)) > 10
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_connection_that_breaks_while_it_is_made_is_told_of_both(seed):
+    """Made and lost, in this order, or never made at all: no protocol may wait for an end that nobody tells."""
+
+    async def scenario(world):
+        connecting = asyncio.create_task(connected(world))
+        while not connecting.done():
+            await asyncio.sleep(world.random("resets").random() * 0.0004)
+            world.network.reset("server")
+        try:
+            client = await connecting
+        except OSError:
+            return ["made", "ConnectionResetError"]
+        async with asyncio.timeout(10):
+            while not client.gone.done():
+                world.network.reset("server")
+                await asyncio.sleep(0.001)
+        return client.told
+
+    world = World(seed, network=CALM)
+    world.start("server", listening([]))
+    assert world.run(scenario) == ["made", "ConnectionResetError"]
+
+
+def test_a_connection_reset_during_its_handshake_cannot_be_had():
+    world = World(1, network=NetworkOptions(latency_min_s=0.1, latency_mean_s=0.0001, split=0.0))
+
+    async def scenario(world):
+        world.start("server", listening)
+        await asyncio.sleep(1)
+        connecting = asyncio.ensure_future(asyncio.open_connection("server", 80))
+        await asyncio.sleep(0.15)
+        world.network.reset("server")
+        with pytest.raises(ConnectionResetError):
+            await connecting
+
+    async def listening(host):
+        await asyncio.start_server(lambda *streams: None, port=80)
+        await asyncio.Event().wait()
+
+    world.run(scenario)

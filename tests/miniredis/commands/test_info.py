@@ -17,7 +17,10 @@ def titles(redis, *sections):
 
 def test_the_sections_shown_unasked_and_on_request():
     redis = Redis()
-    usual = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Errorstats", "Cluster", "Keyspace"]  # fmt: skip
+    usual = [
+        "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Errorstats", "Cluster",
+        "Keyspace",
+    ]  # fmt: skip
     assert titles(redis) == titles(redis, "default") == usual
     assert titles(redis, "keyspace", "CLIENTS", "nosuch") == ["Clients", "Keyspace"]
     assert titles(redis, "all") == titles(redis, "everything")

@@ -245,6 +245,17 @@ async def test_a_log_that_cannot_be_switched_on_stays_off():
     assert server("CONFIG", "GET", "appendonly") == b"*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n"
 
 
+async def test_a_rewrite_without_a_log_leaves_a_base_that_a_log_can_begin_with():
+    server = await started(new_disk())
+    server("SET", "a", 1)
+    assert server("BGREWRITEAOF") == b"+Background append only file rewriting started\r\n"
+    await server.child_ends()
+    assert server.disk.read(f"{LOG}.manifest") == b"file appendonly.aof.1.base.rdb seq 1 type b\n"
+    again = await killed_and_started(server, appendonly=True)
+    again("SET", "b", 1)
+    assert sorted((await killed_and_started(again, appendonly=True)).data()[0]) == [b"a", b"b"]
+
+
 # -- failures --------------------------------------------------------------------------------------------------------
 
 

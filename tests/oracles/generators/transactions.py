@@ -45,7 +45,7 @@ CONNECTION = [
 SERVER = [
     [b"DBSIZE"], [b"FLUSHDB"], [b"FLUSHALL", b"ASYNC"], [b"FLUSHDB", b"x"], [b"SWAPDB", b"0", b"1"],
     [b"SWAPDB", b"0", b"99"],
-    [b"SWAPDB", b"x", b"1"], [b"SWAPDB", b"1", b"x"], [b"CONFIG", b"GET", b"slowlog-max-len"],
+    [b"SWAPDB", b"x", b"1"], [b"SWAPDB", b"1", b"x"], [b"CONFIG", b"GET", b"databases"],
     [b"CONFIG", b"SET", b"slowlog-max-len", b"64"], [b"CONFIG", b"SET", b"slowlog-max-len", b"x"],
     [b"CONFIG", b"SET", b"slowlog-max-len", b"64", b"nosuch", b"1"], [b"CONFIG", b"SET", b"databases", b"3"],
     [b"CONFIG", b"SET", b"slowlog-max-len", b"1", b"SLOWLOG-max-len", b"2"], [b"CONFIG", b"SET", b"a", b"b", b"c"],
