@@ -136,6 +136,9 @@ def encode_error(error: RedisError) -> bytes:
 
 def _array(values: Iterable[Any], count: int, sign: bytes, encode: Callable[[Any], bytes]) -> bytes:
     parts = [b"%b%d\r\n" % (sign, count)]
+    if count > 8 and type(values) is list and set(map(type, values)) == {bytes} and len(set(map(len, values))) == 1:
+        header = b"$%d\r\n" % len(values[0])  # strings of one length, as ids often are: one join for all of them
+        return b"%b%b%b\r\n" % (parts[0], header, (b"\r\n" + header).join(values))
     for value in values:
         if type(value) is bytes:
             parts.append(b"$%d\r\n%b\r\n" % (len(value), value))

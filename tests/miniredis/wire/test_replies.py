@@ -70,3 +70,11 @@ def test_hiredis_reads_what_we_write(value):
 def test_what_is_no_reply_is_our_mistake_and_not_the_clients():
     with pytest.raises(TypeError, match="no command may return a object"):
         encode2(object())
+
+
+@given(st.lists(st.binary(min_size=3, max_size=3), min_size=9, max_size=40), st.booleans())
+def test_many_strings_of_one_length_are_joined_and_read_the_same(values, odd):
+    values = [*values, b"odd one"] if odd else values
+    reader = hiredis.Reader()
+    reader.feed(encode2(values))
+    assert reader.gets() == values
