@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("cli", "durable", "lab", "miniredis", "scenarios", "serving", "simulation")
+PACKAGES = ("cli", "durable", "lab", "minikafka", "miniredis", "raft", "scenarios", "serving", "simulation")
 
 MAY_IMPORT = {
     "durable": set(),
@@ -21,8 +21,10 @@ MAY_IMPORT = {
     "simulation": {"durable", "serving"},
     "scenarios": set(),
     "miniredis": {"durable", "serving"},
+    "raft": {"durable", "serving"},
+    "minikafka": {"durable", "raft", "serving"},
     "lab": {"scenarios", "serving"},
-    "cli": {"durable", "lab", "miniredis", "scenarios", "serving", "simulation"},
+    "cli": {"durable", "lab", "minikafka", "miniredis", "raft", "scenarios", "serving", "simulation"},
 }
 """Packages of ours that each may use beside itself."""
 
@@ -98,7 +100,15 @@ def test_a_codec_knows_no_socket_no_loop_and_no_engine(path):
     assert ours <= {"miniredis.errors", "miniredis.numbers", "miniredis.wire.requests", "miniredis.wire.replies"}
 
 
-@pytest.mark.parametrize("path", sources("miniredis"), ids=name_of)
+@pytest.mark.parametrize("path", sorted((ROOT / "minikafka" / "wire").rglob("*.py")), ids=name_of)
+def test_kafkas_codec_knows_nothing_but_the_spec(path):
+    modules = {module for module, _ in imports(path)}
+    assert not modules & {"asyncio", "socket", "selectors", "threading", "time", "random"}
+    ours = {module for module in modules if module.partition(".")[0] in PACKAGES}
+    assert all(module.startswith("minikafka.wire") for module in ours)
+
+
+@pytest.mark.parametrize("path", sources("miniredis", "minikafka", "raft"), ids=name_of)
 def test_the_engine_is_handed_what_it_needs_of_the_machine(path):
     if path.name in SERVING_SEEN_BY:
         return
@@ -113,7 +123,7 @@ def calls(path: Path) -> Iterator[str]:
             yield ast.unparse(node.func)
 
 
-@pytest.mark.parametrize("path", sources("miniredis", "durable", "serving"), ids=name_of)
+@pytest.mark.parametrize("path", sources("miniredis", "minikafka", "raft", "durable", "serving"), ids=name_of)
 def test_server_code_can_be_simulated(path):
     """No clock, dice, file or thread but those handed down; `rooms that may` are named above."""
     if name_of(path) in MEETS_THE_MACHINE:
