@@ -10,8 +10,8 @@ its log, committed or not.  Two ways lead from one configuration to the next:
 `next_step` picks the shorter one.  Learners receive the log without a voice: a new server catches up as one, so that its
 empty disk does not count in any majority.
 
-Sources: [R] §6; [T] §4.1 to 4.3; D. Ongaro, "bug in single-server membership changes", raft-dev 2015 (the rule against it is in node.py).
-Etcd's differs: there a change takes effect when it is applied, not when it is appended.
+Sources: [R] §6; [T] §4.1 to 4.3; D. Ongaro, "bug in single-server membership changes", raft-dev 2015 (the
+rule against it is in node.py).  Etcd differs: there a change takes effect when it is applied, not when it is appended.
 """
 
 from collections.abc import Callable, Collection
@@ -95,6 +95,9 @@ class Membership:
         old = f" from {listed(self.old_voters)}" if self.old_voters else ""
         learners = f" learners {listed(self.learners)}" if self.learners else ""
         return f"voters {listed(self.voters)}{old}{learners}"
+
+
+EMPTY = Membership()
 
 
 def majority_of(voters: Ids, servers: Collection[int]) -> bool:

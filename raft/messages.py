@@ -21,9 +21,9 @@ Source: [R] Figure 2 and Figure 13.  Next: membership.py, log.py.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from raft.membership import Membership
+from raft.membership import EMPTY, Membership
 
 
 class EntryKind(IntEnum):
@@ -35,7 +35,8 @@ class EntryKind(IntEnum):
     """`data` is a Membership, in force from the moment it is in the log."""
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True)
+class Entry:
     index: int
     term: int
     kind: EntryKind
@@ -52,7 +53,10 @@ ENTRY_OVERHEAD = 16
 
 @dataclass(frozen=True, slots=True)
 class HardState:
-    """Persistent state on all servers, the part beside the log.  `commit` is a hint that spares a restarted server the wait."""
+    """Persistent state on all servers, the part beside the log.
+
+    `commit` need not be saved, but spares a restarted server the wait for a leader.
+    """
 
     term: int = 0
     vote: int | None = None
@@ -65,7 +69,7 @@ class Snapshot:
 
     index: int = 0
     term: int = 0
-    membership: Membership = Membership()
+    membership: Membership = EMPTY
     """The configuration as of `index`."""
     data: bytes = b""
 

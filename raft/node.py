@@ -101,7 +101,7 @@ class Node:
     membership: Membership
 
     def __init__(self, id: int, saved: SavedState, settings: Settings, random: Random, applied: int = 0) -> None:
-        """`applied`: what the state machine already has; at least `saved.snapshot.index` (whose data it was restored from)."""
+        """`applied`: what the state machine already has; `saved.snapshot.index` or more."""
         raise NotImplementedError
 
     @property
@@ -144,7 +144,10 @@ class Node:
         raise NotImplementedError
 
     def read_index(self, context: bytes) -> None:
-        """The answer comes as a ReadState, or, after a change of leader or a lost message, never.  Raises NotLeader if none is known."""
+        """The answer comes as a ReadState; after a change of leader or a lost message, never.
+
+        Raises NotLeader if none is known.
+        """
         raise NotImplementedError
 
     def has_ready(self) -> bool:
