@@ -1,14 +1,13 @@
-"""The replicated log of one server, as its algorithm sees it: entries in memory, and four positions in them.
+"""The replicated log of one server, as its algorithm sees it: entries in memory, and positions in them.
 
-    base          snapshot            applied      committed        saved         taken      last
-     │               │                   │             │              │             │          │
-     ┼───────────────┼───────────────────┼─────────────┼──────────────┼─────────────┼──────────┤
-      kept for slow   state is here too                                on its way     new since
-      followers       ([R] §7)                                         to the disk    the last Ready
+    base           snapshot                                                                    last
+     ├────────────────┼──────────────────────────────────────────────────────────────────────────┤
+      kept for slow    state is here too ([R] §7)
+      followers             applied  ≤  applying  ≤  committed     what may be applied, was handed out, has been applied
+                            saved    ≤  taken     ≤  last          what exists, was handed out to be saved, is durable
 
-Entries up to `saved` are durable here; those up to `taken` were handed out by `Node.ready` to be saved.  The order of the
-two pairs is free: a leader may know an entry committed by others before its own disk has it, so commitment never looks at
-`saved`, and only the leader's vote for its own entries does.
+The two rows move apart from each other: a leader may know an entry committed by others before its own disk has it.  So
+commitment never looks at `saved`; only the leader's vote for its own entries does.
 
 Only a conflicting suffix is ever removed, and never a committed one: that would be a broken promise, so it is an assertion.
 
@@ -18,8 +17,10 @@ Source: [R] §5.3, §5.4.1, §7.  Etcd keeps unsaved entries apart in `unstable`
 entries since the base stay in memory, bounded by compaction.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from raft.membership import Membership
 from raft.messages import Entry, EntryKind, SavedState, Snapshot
@@ -32,7 +33,7 @@ class Log:
         self.configurations = [(self.snapshot.index, self.snapshot.membership)]
         for entry in self._entries:
             self._note_configuration(entry)
-        self.committed = self.applied = self.snapshot.index
+        self.committed = self.applied = self.applying = self.snapshot.index
         self.saved = self.taken = self.last_index
         self._saving: deque[list[int]] = deque()
 
@@ -61,9 +62,9 @@ class Log:
         """The consistency check: then all before it is equal too, by the Log Matching Property ([R] §5.3)."""
         return self.term_at(index) == term
 
-    def is_as_new_as(self, last_index: int, last_term: int) -> bool:
-        """Whether this log is at least as up-to-date as one that ends so: last term first, then length ([R] §5.4.1)."""
-        return (self.last_term, self.last_index) >= (last_term, last_index)
+    def is_older_or_same(self, last_index: int, last_term: int) -> bool:
+        """Whether a log that ends so is at least as up-to-date as this: last term first, then length ([R] §5.4.1)."""
+        return (self.last_term, self.last_index) <= (last_term, last_index)
 
     def slice(self, first: int, last: int) -> tuple[Entry, ...]:
         """Entries first..last, inclusive, as far as there are any."""
@@ -86,10 +87,8 @@ class Log:
         Two servers that do not agree at some entry can step over whole terms this way: an entry of a later term than any
         the other has up to there cannot be shared.  If all known ones are of later terms, the base.
         """
-        index = min(index, self.last_index)
-        while index > self.base_index and self._entries[index - self.base_index - 1].term > term:
-            index -= 1
-        index = max(index, self.base_index)
+        end = max(min(index, self.last_index) - self.base_index, 0)
+        index = self.base_index + bisect_right(self._entries, term, hi=end, key=attrgetter("term"))
         found = self.term_at(index)
         assert found is not None
         return index, found
@@ -122,7 +121,7 @@ class Log:
     def merge(self, entries: Sequence[Entry]) -> None:
         """Take a leader's entries that follow a matching one: AppendEntries, steps 3 and 4 of [R] Figure 2."""
         for place, entry in enumerate(entries):
-            if self.has(entry.index, entry.term) or entry.index <= self.base_index:
+            if self.has(entry.index, entry.term):
                 continue  # a repeated or late message: what follows here may be newer than it, so nothing is cut
             if entry.index <= self.last_index:
                 self._cut_from(entry.index)
@@ -158,7 +157,7 @@ class Log:
         self._entries.clear()
         self.configurations = [(snapshot.index, snapshot.membership)]
         self._forget_saved_from(1)
-        self.taken = self.committed = self.applied = snapshot.index
+        self.taken = self.committed = self.applying = snapshot.index
 
     def compact(self, snapshot: Snapshot, kept: int) -> None:
         """Forget entries before a snapshot of our own, but for the last `kept` ones."""
@@ -171,6 +170,12 @@ class Log:
         assert term is not None
         del self._entries[: base - self.base_index]
         self.base_index, self.base_term = base, term
+
+    def hand_out_committed(self) -> tuple[Entry, ...]:
+        """Committed entries not handed out before, to be applied."""
+        entries = self.slice(self.applying + 1, self.committed) if self.applying < self.committed else ()
+        self.applying = self.committed
+        return entries
 
     # -- saving -------------------------------------------------------------------------------------------------------
 

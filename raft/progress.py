@@ -31,6 +31,7 @@ class Flow(Enum):
 class Progress:
     __slots__ = (
         "acknowledged_round",
+        "checksum",
         "flow",
         "in_flight",
         "match_index",
@@ -39,11 +40,14 @@ class Progress:
         "probe_sent",
         "recently_active",
         "snapshot",
+        "told_commit",
     )
 
     def __init__(self, next_index: int) -> None:
         self.next_index = next_index
         self.match_index = 0
+        self.told_commit = 0
+        """The commit index in the last AppendEntries."""
         self.acknowledged_round = 0
         """The latest heartbeat round it answered."""
         self.recently_active = True
@@ -56,6 +60,7 @@ class Progress:
         """The one being sent: kept even if the leader makes a newer one meanwhile."""
         self.offset = 0
         """Bytes of it that have arrived."""
+        self.checksum: int | None = None
 
     def may_send(self, window: int) -> bool:
         if self.flow is Flow.PROBE:
@@ -104,4 +109,4 @@ class Progress:
     def _settle(self) -> None:
         self.probe_sent = False
         self.in_flight.clear()
-        self.snapshot, self.offset = None, 0
+        self.snapshot, self.offset, self.checksum = None, 0, None
