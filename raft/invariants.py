@@ -166,9 +166,10 @@ class Invariants:
         if commit <= seen:
             return
         link = server.memory.chain[commit]
+        deciding = (node.membership.voters, node.membership.old_voters)
         durable_on = {id for id, other in self.servers.items() if other.disk.has(commit, link)}
         check(
-            node.membership.is_majority(durable_on),
+            all(2 * len(voters & durable_on) > len(voters) for voters in deciding if voters),
             f"durability: server {node.id} commits {commit}, on the disks of {sorted(durable_on)} of {node.membership}",
         )
         self.committed.chain += server.memory.chain[seen + 1 : commit + 1]
@@ -180,7 +181,9 @@ class Invariants:
             if entry.index < len(mirror.chain):
                 link = mirror.chain[entry.index]
                 known = self.links.setdefault((entry.index, entry.term), link)
-                check(link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}")
+                check(
+                    link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}"
+                )
 
     def _check_new_leader(self, node: Node, server: Server) -> None:
         server.led = node.term
