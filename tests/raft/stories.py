@@ -1,6 +1,7 @@
-"""A small language for stories about Raft: commands in, a transcript out, compared line by line with tests/traces/raft/*.txt.
+"""A small language for stories about Raft: commands in, a transcript out; tests/traces/raft/*.txt hold what is expected.
 
-A line that begins with `>` is a command; what follows it, up to the next, is what it led to.  Lines with `#` are for the reader.
+A line that begins with `>` is a command; what follows it, up to the next, is what it led to.  Lines with `#` are for
+the reader.
 
     > servers 1 2 3                 the founding members; all are up, with empty logs
     > logs 1: 1 1 2                 server 1 starts from a log with entries of these terms; `1 in 3:` and has seen term 3
@@ -272,8 +273,8 @@ class Story:
 COMMANDS = {
     name: name
     for name in (
-        "servers", "logs", "limit", "joins", "tick", "campaign", "propose", "change", "transfer", "read", "compact", "deliver",
-        "drop", "settle", "crash", "restart",
+        "servers", "logs", "limit", "joins", "tick", "campaign", "propose", "change", "transfer", "read", "compact",
+        "deliver", "drop", "settle", "crash", "restart",
     )
 } | {"logs?": "logs_now"}  # fmt: skip
 
