@@ -86,7 +86,7 @@ class Node:
             self.term, self.vote = self.log.last_term, id  # with the vote: it counts as spent, on whomever
 
         # Volatile state on all servers.
-        self.log.commit_to(min(saved.hard_state.commit, self.log.last_index))
+        self.log.commit_to(min(max(saved.hard_state.commit, applied), self.log.last_index))
         self.log.applied = self.log.applying = max(applied, self.log.snapshot.index)
         self.role = Role.FOLLOWER
         self.leader: int | None = None
