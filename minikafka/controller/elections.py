@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from minikafka.controller.image import NO_LEADER, NO_LEADER_CHANGE, RECOVERED, RECOVERING, MetadataImage, Partition
+from minikafka.controller.image import NO_LEADER, NO_LEADER_CHANGE, RECOVERING, MetadataImage, Partition
 from minikafka.records.metadata import PartitionChangeRecord
 
 
@@ -108,8 +108,7 @@ def change(
     target = replace(target, leader=elected.leader)
     if elected.unclean:
         # What the others hold beyond this leader's log is given up: they are neither in sync nor eligible.
-        recovered = RECOVERED if elected.leader == partition.leader else RECOVERING
-        target = replace(target, isr=(elected.leader,), elr=(), leader_recovery_state=recovered)
+        target = replace(target, isr=(elected.leader,), elr=(), leader_recovery_state=RECOVERING)
     elif elected.from_elr:
         remaining = tuple(replica for replica in target.elr if replica != elected.leader)
         target = replace(target, isr=(elected.leader,), elr=remaining)
