@@ -161,6 +161,8 @@ def heartbeat(state: ControllerState, request: BrokerHeartbeatRequest, now_ms: i
     working = [directory for directory in broker.directories if directory not in lost]
     before = Standing.of(broker)
     after = next_standing(state, broker, request)
+    if after is Standing.UNFENCED and after is not before and lost:
+        after = before  # first the directories, so that no partition in a lost one is led from here
     if lost and not working and after is not Standing.SHUTDOWN_NOW:
         after = Standing.FENCED
     records = change_standing(state, broker, before, after)
