@@ -106,6 +106,10 @@ class Follows:
     name: str
     factor: int = 1
 
+    def converted(self, text: str) -> str:
+        """The topic's value for the broker's; below zero means no limit in any unit."""
+        return text if self.factor == 1 else str(max(-1, int(text) * self.factor))
+
 
 @dataclass(frozen=True, slots=True)
 class TopicOption:
@@ -279,3 +283,31 @@ TOPIC_OPTIONS = OptionTable("topic", [
         "Rather a leader that may lack acknowledged records than none."),
 ], together=lag_bounds)
 # fmt: on
+
+
+class Source(IntEnum):
+    """Where a value comes from, as DescribeConfigs numbers it."""
+
+    TOPIC = 1
+    BROKER = 2  # set for one broker while it ran
+    ALL_BROKERS = 3  # set for all brokers while they ran
+    FILE = 4  # the broker's own file
+    DEFAULT = 5
+
+
+def effective(
+    option: TopicOption, own: Mapping[str, str], cluster: Mapping[str, str], file: Mapping[str, str]
+) -> tuple[str, Source]:
+    """The value that holds for a topic, and where it comes from.
+
+    own      the topic's settings
+    cluster  settings of all brokers, from the metadata log
+    file     what this broker's file says, defaults left out
+    """
+    if option.name in own:
+        return own[option.name], Source.TOPIC
+    for values, source in ((cluster, Source.ALL_BROKERS), (file, Source.FILE)):
+        for followed in option.follows:
+            if followed.name in values:
+                return followed.converted(values[followed.name]), source
+    return option.default, Source.DEFAULT
