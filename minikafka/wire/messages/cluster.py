@@ -1,6 +1,20 @@
 """cluster"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int64, Int8, String, Struct, UInt16, Uuid, message, since, tagged, until
+from minikafka.wire.types import (
+    Boolean,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    Struct,
+    UInt16,
+    Uuid,
+    message,
+    since,
+    tagged,
+    until,
+)
 
 
 @message(api_key=18, versions="0-4", flexible="3+")
@@ -98,8 +112,8 @@ class DescribeQuorumResponse(Struct):
             leader_id: Int32
             leader_epoch: Int32
             high_watermark: Int64
-            current_voters: list["ReplicaState"]
-            observers: list["ReplicaState"]
+            current_voters: list["DescribeQuorumResponse.ReplicaState"]
+            observers: list["DescribeQuorumResponse.ReplicaState"]
 
             class ReplicaState(Struct):
                 replica_id: Int32
