@@ -115,13 +115,6 @@ class DescribeQuorumResponse(Struct):
             current_voters: list["DescribeQuorumResponse.ReplicaState"]
             observers: list["DescribeQuorumResponse.ReplicaState"]
 
-            class ReplicaState(Struct):
-                replica_id: Int32
-                replica_directory_id: Uuid = since(2)
-                log_end_offset: Int64
-                last_fetch_timestamp: Int64 = since(1, default=-1)
-                last_caught_up_timestamp: Int64 = since(1, default=-1)
-
     class Node(Struct):
         node_id: Int32
         listeners: list["Listener"]
@@ -130,6 +123,13 @@ class DescribeQuorumResponse(Struct):
             name: String
             host: String
             port: UInt16
+
+    class ReplicaState(Struct):
+        replica_id: Int32
+        replica_directory_id: Uuid = since(2)
+        log_end_offset: Int64
+        last_fetch_timestamp: Int64 = since(1, default=-1)
+        last_caught_up_timestamp: Int64 = since(1, default=-1)
 
 
 @message(api_key=57, versions="0-2", flexible="0+")

@@ -233,9 +233,9 @@ class ConsumerGroupHeartbeatResponse(Struct):
     class Assignment(Struct):
         topic_partitions: list["ConsumerGroupHeartbeatResponse.TopicPartitions"]
 
-        class TopicPartitions(Struct):
-            topic_id: Uuid
-            partitions: list[Int32]
+    class TopicPartitions(Struct):
+        topic_id: Uuid
+        partitions: list[Int32]
 
 
 @message(api_key=69, versions="0-1", flexible="0+")
@@ -273,10 +273,10 @@ class ConsumerGroupDescribeResponse(Struct):
             target_assignment: "ConsumerGroupDescribeResponse.Assignment"
             member_type: Int8 = since(1, default=-1)
 
-            class Assignment(Struct):
-                topic_partitions: list["ConsumerGroupDescribeResponse.TopicPartitions"]
+    class Assignment(Struct):
+        topic_partitions: list["ConsumerGroupDescribeResponse.TopicPartitions"]
 
-                class TopicPartitions(Struct):
-                    topic_id: Uuid
-                    topic_name: String
-                    partitions: list[Int32]
+    class TopicPartitions(Struct):
+        topic_id: Uuid
+        topic_name: String
+        partitions: list[Int32]

@@ -58,9 +58,9 @@ class AddPartitionsToTxnResponse(Struct):
         name: String
         results_by_partition: list["AddPartitionsToTxnResponse.Partition"]
 
-        class Partition(Struct):
-            partition_index: Int32
-            partition_error_code: Int16
+    class Partition(Struct):
+        partition_index: Int32
+        partition_error_code: Int16
 
 
 @message(api_key=25, versions="0-4", flexible="3+")
