@@ -136,6 +136,21 @@ class Cluster:
         assert topic is not None
         return topic.partitions[index]
 
+    def propose_unknown(self, topic_id: bytes) -> ErrorCode:
+        """The outcome for a partition of a topic that is not there."""
+        response = self.ask(
+            AlterPartitionRequest(
+                broker_id=0,
+                broker_epoch=self.image.brokers[0].epoch,
+                topics=[
+                    AlterPartitionRequest.Topic(
+                        topic_id=topic_id, partitions=[AlterPartitionRequest.Topic.Partition()]
+                    )
+                ],
+            )
+        )
+        return ErrorCode(response.topics[0].partitions[0].error_code)
+
     def propose(self, name: str, isr: list[int], index: int = 0, **changed: Any) -> Any:
         """The leader asks for this ISR; `changed`: other fields of the proposal.  The outcome of the partition."""
         partition = self.partition(name, index)
