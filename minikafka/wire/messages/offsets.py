@@ -1,6 +1,7 @@
 """Offsets: how far a group has read, kept by its coordinator.
 
-Source: KIP-211 (retention), KIP-320 (leader epochs), KIP-447 (stable offsets), KIP-496 (OffsetDelete), KIP-709 (several groups).
+Source: KIP-211 (retention), KIP-320 (leader epochs), KIP-447 (stable offsets), KIP-496 (OffsetDelete), KIP-709 (several
+groups).
 """
 
 from minikafka.wire.types import Boolean, Int16, Int32, Int64, String, Struct, Uuid, message, since, until
