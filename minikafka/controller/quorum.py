@@ -1,0 +1,254 @@
+"""The metadata quorum: the controllers' Raft log, the image it makes, and who of them decides.
+
+    broker -> Envelope -> active controller: Controller.decide -> records -> Raft -> committed on a majority
+                                                                                        |
+            answer  <--------------------------------------------------- applied: image, then who waits
+    broker <- MetadataFetch (long poll) <- the same committed records, or a snapshot
+
+One decision is one entry of the log, all or nothing.  The active controller is the leader of the log once it has applied
+everything before its reign; its mind (`Controller`) works on a copy of the image that runs ahead of what is committed, and
+is thrown away when leadership is lost: whatever was not committed never was.
+
+An answer that needed no record may still rest on one that is not committed yet, so it waits for those before it.
+
+ZooKeeper did all this for Kafka until 2025: a tree of small files behind a quorum of its own, watched by a controller that
+had to read it whole after each failover.  A log needs no reading whole: a new controller has it already (KIP-500).
+
+Source: KIP-500, KIP-595, KIP-630, KIP-631; Kafka `QuorumController`.  Next: raft/README.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from durable.disk import Disk
+from minikafka.controller.controller import Controller, ControllerSettings, Decision
+from minikafka.controller.image import MetadataImage
+from minikafka.records.metadata import decode_records, encode_records
+from minikafka.wire.errors import ErrorCode
+from minikafka.wire.messages.controller import MetadataFetchRequest, MetadataFetchResponse
+from raft.driver import Driver, DriverSettings, NotLeader, OutcomeUnknown, ProposalLost
+from serving.background import Background
+from serving.clock import Clock
+
+logger = logging.getLogger("minikafka.controller")
+
+TICK_S = 0.05
+EPOCH_BYTES = 4
+Respond = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A committed entry as brokers are given it."""
+
+    offset: int
+    epoch: int
+    records: bytes
+
+
+class Quorum:
+    """One voter of the metadata quorum, on the running loop: Raft's state machine, and the way to the mind.
+
+    image     what is committed, and applied here
+    mind      while this controller is the active one
+    """
+
+    def __init__(
+        self,
+        settings: Any,
+        *,
+        me: int,
+        voters: dict[int, tuple[str, int]],
+        clock: Clock,
+        random: Random,
+        disk: Disk,
+        folder: str,
+        background: Background,
+    ) -> None:
+        self.settings = settings
+        self.me = me
+        self.voters = voters
+        self.clock = clock
+        self.random = random
+        self.disk = disk
+        self.folder = folder
+        self.background = background
+        self.loop = asyncio.get_running_loop()
+        self.image = MetadataImage()
+        self.mind: Controller | None = None
+        self.leader: int | None = None
+        self.term = 0
+        self.recent: deque[Written] = deque()
+        """Committed entries that brokers can still be given one by one."""
+        self.recent_bytes = 0
+        self.begins_after = -1
+        """The offset before the first of them: a broker that is behind it gets a snapshot."""
+        self._answers: dict[int, list[tuple[Decision, Respond]]] = {}  # by the offset that must be committed
+        self._last_proposed = -1
+        self._fetching: dict[MetadataFetch, None] = {}
+        self.elections = 0
+
+    def is_active(self) -> bool:
+        """Whether this controller decides."""
+        return self.mind is not None
+
+    def now_ms(self) -> int:
+        return int(self.loop.time() * 1000)
+
+    # -- Raft's state machine -----------------------------------------------------------------------------------------
+
+    def apply(self, index: int, data: bytes) -> None:
+        """A committed entry: into the image, to the brokers that wait, to those who asked for it."""
+        epoch = int.from_bytes(data[:EPOCH_BYTES], "big")
+        records = data[EPOCH_BYTES:]
+        self.image.apply(decode_records(records), index, epoch)
+        self.recent.append(Written(index, epoch, records))
+        self.recent_bytes += len(records)
+        while self.recent_bytes > self.settings.metadata_log_max_record_bytes_between_snapshots:
+            oldest = self.recent.popleft()
+            self.recent_bytes -= len(oldest.records)
+            self.begins_after = oldest.offset
+        for decision, respond in self._answers.pop(index, ()):
+            respond(decision.answer(index))
+        for fetch in list(self._fetching):
+            fetch.attempt()
+
+    def snapshot(self) -> bytes:
+        """The image as the shortest log that leads to it."""
+        head = self.image.offset.to_bytes(8, "big", signed=True) + self.image.epoch.to_bytes(EPOCH_BYTES, "big")
+        return head + encode_records(self.image.records())
+
+    def restore(self, snapshot: bytes) -> None:
+        """Begin from a snapshot, our own at start, or the leader's when we had fallen behind its log."""
+        offset = int.from_bytes(snapshot[:8], "big", signed=True)
+        epoch = int.from_bytes(snapshot[8 : 8 + EPOCH_BYTES], "big")
+        self.image = MetadataImage()
+        self.image.apply(decode_records(snapshot[8 + EPOCH_BYTES :]), offset, epoch)
+        self.recent.clear()
+        self.recent_bytes = 0
+        self.begins_after = offset
+
+    def leadership(self, term: int, leader: int | None) -> None:
+        """Another term, or another leader of it."""
+        changed = (term, leader) != (self.term, self.leader)
+        self.term, self.leader = term, leader
+        if leader != self.me:
+            self._resign()
+        elif changed:
+            self.background.start(self._take_over(term), "taking over as controller")
+
+    async def _take_over(self, term: int) -> None:
+        """Decide nothing before everything earlier is applied: a barrier of our own term says when that is."""
+        try:
+            await self.driver.propose(term.to_bytes(EPOCH_BYTES, "big"))
+        except (NotLeader, OutcomeUnknown, ProposalLost):
+            return
+        if (self.leader, self.term) != (self.me, term):
+            return
+        self.elections += 1
+        self._last_proposed = self.image.offset
+        self.mind = Controller(self.image.copy(), ControllerSettings.of(self.settings), self.random)
+        logger.info("Active controller of term %d, at offset %d", term, self.image.offset)
+        self._carry_out(self.mind.begin(self.now_ms()))
+
+    def _resign(self) -> None:
+        if self.mind is not None:
+            logger.info("No longer the active controller")
+        self.mind = None
+        answers, self._answers = self._answers, {}
+        for waiting in answers.values():
+            for _, respond in waiting:
+                respond(None)
+        for fetch in list(self._fetching):
+            fetch.refuse()
+
+    # -- what is asked of the active controller -------------------------------------------------------------------------
+
+    def request(self, request: Any, respond: Respond) -> None:
+        """Decide; `respond(response)` when it is committed, `respond(None)` when another controller must be asked."""
+        if self.mind is None:
+            respond(None)
+        elif isinstance(request, MetadataFetchRequest):
+            MetadataFetch(self, request, respond).attempt()
+        else:
+            self._carry_out([self.mind.decide(request, self.now_ms())], respond)
+
+    def _carry_out(self, decisions: list[Decision], respond: Respond = lambda _: None) -> None:
+        """Propose what they wrote, and answer when that is committed."""
+        for decision in decisions:
+            if decision.records:
+                data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
+                try:
+                    _, index = self.driver.propose_now(data)
+                except NotLeader:
+                    respond(None)
+                    self._resign()
+                    return
+                assert self.mind is not None
+                self.mind.appended(decision.records, index)
+                self._last_proposed = index
+                self._answers.setdefault(index, []).append((decision, respond))
+            elif self._last_proposed > self.image.offset:
+                self._answers.setdefault(self._last_proposed, []).append((decision, respond))
+            else:
+                respond(decision.answer(self.image.offset))
+
+    def _tick(self) -> None:
+        if self.mind is not None:
+            self._carry_out(self.mind.tick(self.now_ms()))
+
+
+class MetadataFetch:
+    """A broker that waits for what comes after `request.offset`."""
+
+    def __init__(self, quorum: Quorum, request: MetadataFetchRequest, respond: Respond) -> None:
+        self.quorum = quorum
+        self.request = request
+        self.respond = respond
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attempt(self, last: bool = False) -> None:
+        """Answer if there is something to give, or if it is the last chance."""
+        quorum, request = self.quorum, self.request
+        response = MetadataFetchResponse(error_code=ErrorCode.NONE, end_offset=quorum.image.offset)
+        if request.offset < quorum.image.offset:
+            self._give(response)
+        elif not last:
+            if self._timer is None:
+                quorum._fetching[self] = None
+                self._timer = quorum.loop.call_later(request.max_wait_ms / 1000, self.attempt, True)
+            return
+        self._end(response)
+
+    def _give(self, response: MetadataFetchResponse) -> None:
+        quorum, request = self.quorum, self.request
+        if request.offset < quorum.begins_after:
+            response.snapshot = encode_records(quorum.image.records())
+            response.snapshot_offset, response.snapshot_epoch = quorum.image.offset, quorum.image.epoch
+            return
+        size = 0
+        for written in quorum.recent:
+            if written.offset > request.offset:
+                response.entries.append(
+                    MetadataFetchResponse.Entry(offset=written.offset, epoch=written.epoch, records=written.records)
+                )
+                size += len(written.records)
+                if size >= request.max_bytes:
+                    return
+
+    def refuse(self) -> None:
+        """Another controller is to be asked."""
+        self._end(None)
+
+    def _end(self, response: MetadataFetchResponse | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.quorum._fetching.pop(self, None)
+        self.respond(response)
