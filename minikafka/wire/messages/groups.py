@@ -1,0 +1,269 @@
+"""groups"""
+
+from minikafka.wire.types import Boolean, Bytes, Int16, Int32, Int8, String, Struct, Uuid, message, nullable, since, until
+
+
+@message(api_key=10, versions="0-6", flexible="3+")
+class FindCoordinatorRequest(Struct):
+    key: String = until(3)
+    key_type: Int8 = since(1)
+    coordinator_keys: list[String] = since(4)
+
+
+@message(api_key=10, versions="0-6", flexible="3+")
+class FindCoordinatorResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    error_code: Int16 = until(3)
+    error_message: String | None = since(1, 3)
+    node_id: Int32 = until(3)
+    host: String = until(3)
+    port: Int32 = until(3)
+    coordinators: list["Coordinator"] = since(4)
+
+    class Coordinator(Struct):
+        key: String
+        node_id: Int32
+        host: String
+        port: Int32
+        error_code: Int16
+        error_message: String | None
+
+
+@message(api_key=11, versions="0-9", flexible="6+")
+class JoinGroupRequest(Struct):
+    group_id: String
+    session_timeout_ms: Int32
+    rebalance_timeout_ms: Int32 = since(1, default=-1)
+    member_id: String
+    group_instance_id: String | None = since(5)
+    protocol_type: String
+    protocols: list["Protocol"]
+    reason: String | None = since(8)
+
+    class Protocol(Struct):
+        name: String
+        metadata: Bytes
+
+
+@message(api_key=11, versions="0-9", flexible="6+")
+class JoinGroupResponse(Struct):
+    throttle_time_ms: Int32 = since(2)
+    error_code: Int16
+    generation_id: Int32 = -1
+    protocol_type: String | None = since(7)
+    protocol_name: String | None = nullable(7)
+    leader: String
+    skip_assignment: Boolean = since(9)
+    member_id: String
+    members: list["Member"]
+
+    class Member(Struct):
+        member_id: String
+        group_instance_id: String | None = since(5)
+        metadata: Bytes
+
+
+@message(api_key=14, versions="0-5", flexible="4+")
+class SyncGroupRequest(Struct):
+    group_id: String
+    generation_id: Int32
+    member_id: String
+    group_instance_id: String | None = since(3)
+    protocol_type: String | None = since(5)
+    protocol_name: String | None = since(5)
+    assignments: list["Assignment"]
+
+    class Assignment(Struct):
+        member_id: String
+        assignment: Bytes
+
+
+@message(api_key=14, versions="0-5", flexible="4+")
+class SyncGroupResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    error_code: Int16
+    protocol_type: String | None = since(5)
+    protocol_name: String | None = since(5)
+    assignment: Bytes
+
+
+@message(api_key=12, versions="0-4", flexible="4+")
+class HeartbeatRequest(Struct):
+    group_id: String
+    generation_id: Int32
+    member_id: String
+    group_instance_id: String | None = since(3)
+
+
+@message(api_key=12, versions="0-4", flexible="4+")
+class HeartbeatResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    error_code: Int16
+
+
+@message(api_key=13, versions="0-5", flexible="4+")
+class LeaveGroupRequest(Struct):
+    group_id: String
+    member_id: String = until(2)
+    members: list["Member"] = since(3)
+
+    class Member(Struct):
+        member_id: String
+        group_instance_id: String | None
+        reason: String | None = since(5)
+
+
+@message(api_key=13, versions="0-5", flexible="4+")
+class LeaveGroupResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    error_code: Int16
+    members: list["Member"] = since(3)
+
+    class Member(Struct):
+        member_id: String
+        group_instance_id: String | None
+        error_code: Int16
+
+
+@message(api_key=15, versions="0-6", flexible="5+")
+class DescribeGroupsRequest(Struct):
+    groups: list[String]
+    include_authorized_operations: Boolean = since(3)
+
+
+@message(api_key=15, versions="0-6", flexible="5+")
+class DescribeGroupsResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    groups: list["Group"]
+
+    class Group(Struct):
+        error_code: Int16
+        error_message: String | None = since(6)
+        group_id: String
+        group_state: String
+        protocol_type: String
+        protocol_data: String
+        members: list["Member"]
+        authorized_operations: Int32 = since(3, default=-(2**31))
+
+        class Member(Struct):
+            member_id: String
+            group_instance_id: String | None = since(4)
+            client_id: String
+            client_host: String
+            member_metadata: Bytes
+            member_assignment: Bytes
+
+
+@message(api_key=16, versions="0-5", flexible="3+")
+class ListGroupsRequest(Struct):
+    states_filter: list[String] = since(4)
+    types_filter: list[String] = since(5)
+
+
+@message(api_key=16, versions="0-5", flexible="3+")
+class ListGroupsResponse(Struct):
+    throttle_time_ms: Int32 = since(1)
+    error_code: Int16
+    groups: list["Group"]
+
+    class Group(Struct):
+        group_id: String
+        protocol_type: String
+        group_state: String = since(4)
+        group_type: String = since(5)
+
+
+@message(api_key=42, versions="0-2", flexible="2+")
+class DeleteGroupsRequest(Struct):
+    groups_names: list[String]
+
+
+@message(api_key=42, versions="0-2", flexible="2+")
+class DeleteGroupsResponse(Struct):
+    throttle_time_ms: Int32
+    results: list["Group"]
+
+    class Group(Struct):
+        group_id: String
+        error_code: Int16
+
+
+@message(api_key=68, versions="0-1", flexible="0+")
+class ConsumerGroupHeartbeatRequest(Struct):
+    group_id: String
+    member_id: String
+    member_epoch: Int32
+    instance_id: String | None
+    rack_id: String | None
+    rebalance_timeout_ms: Int32 = -1
+    subscribed_topic_names: list[String] | None
+    subscribed_topic_regex: String | None = since(1)
+    server_assignor: String | None
+    topic_partitions: list["TopicPartitions"] | None
+
+    class TopicPartitions(Struct):
+        topic_id: Uuid
+        partitions: list[Int32]
+
+
+@message(api_key=68, versions="0-1", flexible="0+")
+class ConsumerGroupHeartbeatResponse(Struct):
+    throttle_time_ms: Int32
+    error_code: Int16
+    error_message: String | None
+    member_id: String | None
+    member_epoch: Int32
+    heartbeat_interval_ms: Int32
+    assignment: "Assignment | None"
+
+    class Assignment(Struct):
+        topic_partitions: list["TopicPartitions"]
+
+        class TopicPartitions(Struct):
+            topic_id: Uuid
+            partitions: list[Int32]
+
+
+@message(api_key=69, versions="0-1", flexible="0+")
+class ConsumerGroupDescribeRequest(Struct):
+    group_ids: list[String]
+    include_authorized_operations: Boolean
+
+
+@message(api_key=69, versions="0-1", flexible="0+")
+class ConsumerGroupDescribeResponse(Struct):
+    throttle_time_ms: Int32
+    groups: list["Group"]
+
+    class Group(Struct):
+        error_code: Int16
+        error_message: String | None
+        group_id: String
+        group_state: String
+        group_epoch: Int32
+        assignment_epoch: Int32
+        assignor_name: String
+        members: list["Member"]
+        authorized_operations: Int32 = -(2**31)
+
+        class Member(Struct):
+            member_id: String
+            instance_id: String | None
+            rack_id: String | None
+            member_epoch: Int32
+            client_id: String
+            client_host: String
+            subscribed_topic_names: list[String]
+            subscribed_topic_regex: String | None
+            assignment: "Assignment"
+            target_assignment: "Assignment"
+            member_type: Int8 = since(1, default=-1)
+
+            class Assignment(Struct):
+                topic_partitions: list["TopicPartitions"]
+
+                class TopicPartitions(Struct):
+                    topic_id: Uuid
+                    topic_name: String
+                    partitions: list[Int32]

@@ -1,0 +1,172 @@
+"""security"""
+
+from minikafka.wire.types import Bytes, Int16, Int32, Int64, Int8, String, Struct, message, since
+
+
+@message(api_key=17, versions="0-1")
+class SaslHandshakeRequest(Struct):
+    mechanism: String
+
+
+@message(api_key=17, versions="0-1")
+class SaslHandshakeResponse(Struct):
+    error_code: Int16
+    mechanisms: list[String]
+
+
+@message(api_key=36, versions="0-2", flexible="2+")
+class SaslAuthenticateRequest(Struct):
+    auth_bytes: Bytes
+
+
+@message(api_key=36, versions="0-2", flexible="2+")
+class SaslAuthenticateResponse(Struct):
+    error_code: Int16
+    error_message: String | None
+    auth_bytes: Bytes
+    session_lifetime_ms: Int64 = since(1)
+
+
+@message(api_key=29, versions="1-3", flexible="2+")
+class DescribeAclsRequest(Struct):
+    resource_type_filter: Int8
+    resource_name_filter: String | None
+    pattern_type_filter: Int8 = 3
+    principal_filter: String | None
+    host_filter: String | None
+    operation: Int8
+    permission_type: Int8
+
+
+@message(api_key=29, versions="1-3", flexible="2+")
+class DescribeAclsResponse(Struct):
+    throttle_time_ms: Int32
+    error_code: Int16
+    error_message: String | None
+    resources: list["Resource"]
+
+    class Resource(Struct):
+        resource_type: Int8
+        resource_name: String
+        pattern_type: Int8 = 3
+        acls: list["Acl"]
+
+        class Acl(Struct):
+            principal: String
+            host: String
+            operation: Int8
+            permission_type: Int8
+
+
+@message(api_key=30, versions="1-3", flexible="2+")
+class CreateAclsRequest(Struct):
+    creations: list["Creation"]
+
+    class Creation(Struct):
+        resource_type: Int8
+        resource_name: String
+        resource_pattern_type: Int8 = 3
+        principal: String
+        host: String
+        operation: Int8
+        permission_type: Int8
+
+
+@message(api_key=30, versions="1-3", flexible="2+")
+class CreateAclsResponse(Struct):
+    throttle_time_ms: Int32
+    results: list["Result"]
+
+    class Result(Struct):
+        error_code: Int16
+        error_message: String | None
+
+
+@message(api_key=31, versions="1-3", flexible="2+")
+class DeleteAclsRequest(Struct):
+    filters: list["Filter"]
+
+    class Filter(Struct):
+        resource_type_filter: Int8
+        resource_name_filter: String | None
+        pattern_type_filter: Int8 = 3
+        principal_filter: String | None
+        host_filter: String | None
+        operation: Int8
+        permission_type: Int8
+
+
+@message(api_key=31, versions="1-3", flexible="2+")
+class DeleteAclsResponse(Struct):
+    throttle_time_ms: Int32
+    filter_results: list["FilterResult"]
+
+    class FilterResult(Struct):
+        error_code: Int16
+        error_message: String | None
+        matching_acls: list["MatchingAcl"]
+
+        class MatchingAcl(Struct):
+            error_code: Int16
+            error_message: String | None
+            resource_type: Int8
+            resource_name: String
+            pattern_type: Int8 = 3
+            principal: String
+            host: String
+            operation: Int8
+            permission_type: Int8
+
+
+@message(api_key=50, versions="0", flexible="0+")
+class DescribeUserScramCredentialsRequest(Struct):
+    users: list["User"] | None
+
+    class User(Struct):
+        name: String
+
+
+@message(api_key=50, versions="0", flexible="0+")
+class DescribeUserScramCredentialsResponse(Struct):
+    throttle_time_ms: Int32
+    error_code: Int16
+    error_message: String | None
+    results: list["Result"]
+
+    class Result(Struct):
+        user: String
+        error_code: Int16
+        error_message: String | None
+        credential_infos: list["CredentialInfo"]
+
+        class CredentialInfo(Struct):
+            mechanism: Int8
+            iterations: Int32
+
+
+@message(api_key=51, versions="0", flexible="0+")
+class AlterUserScramCredentialsRequest(Struct):
+    deletions: list["Deletion"]
+    upsertions: list["Upsertion"]
+
+    class Deletion(Struct):
+        name: String
+        mechanism: Int8
+
+    class Upsertion(Struct):
+        name: String
+        mechanism: Int8
+        iterations: Int32
+        salt: Bytes
+        salted_password: Bytes
+
+
+@message(api_key=51, versions="0", flexible="0+")
+class AlterUserScramCredentialsResponse(Struct):
+    throttle_time_ms: Int32
+    results: list["Result"]
+
+    class Result(Struct):
+        user: String
+        error_code: Int16
+        error_message: String | None

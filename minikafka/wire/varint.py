@@ -1,0 +1,50 @@
+"""Integers that take as many bytes as they need: seven bits a byte, the lowest first, the top bit says "more follows".
+
+    300  ->  1010 1100   0000 0010            (300 = 2 * 128 + 44)
+
+Lengths in flexible messages and tags are unsigned; fields of a record are zigzagged first, so that small negative
+numbers stay short: 0 -1 1 -2 2 become 0 1 2 3 4.
+
+Source: KIP-482; Protocol Buffers, "Encoding".
+"""
+
+from minikafka.wire.types import WireError
+
+SMALL = tuple(bytes([n]) for n in range(128)) + tuple(bytes([n & 127 | 128, n >> 7]) for n in range(128, 16384))
+"""Every varint of one or two bytes, made once."""
+
+
+def unsigned_varint(number: int) -> bytes:
+    """`number`, at least 0, in as few bytes as it takes."""
+    if number < 16384:
+        return SMALL[number]
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def read_unsigned_varint(data: bytes | bytearray | memoryview, position: int) -> tuple[int, int]:
+    """The number at `position`, below 2**32, and where it ends.  Raises WireError past five bytes, IndexError at the end."""
+    number = data[position]
+    if number < 128:
+        return number, position + 1
+    number &= 127
+    for shift in (7, 14, 21, 28):
+        position += 1
+        byte = data[position]
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, position + 1
+    raise WireError("a varint of more than five bytes")
+
+
+def zigzag(number: int) -> int:
+    """A signed number as an unsigned one, small stays small."""
+    return number << 1 if number >= 0 else (-number << 1) - 1
+
+
+def unzigzag(number: int) -> int:
+    return (number >> 1) ^ -(number & 1)
