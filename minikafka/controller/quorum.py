@@ -32,7 +32,7 @@ from minikafka.controller.controller import Controller, ControllerSettings, Deci
 from minikafka.controller.image import MetadataImage
 from minikafka.records.metadata import decode_records, encode_records
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.messages.controller import MetadataFetchRequest, MetadataFetchResponse
+from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 from raft.driver import Driver, DriverSettings, NotLeader, OutcomeUnknown, ProposalLost
 from serving.background import Background
 from serving.clock import Clock
@@ -136,27 +136,17 @@ class Quorum:
         self.begins_after = offset
 
     def leadership(self, term: int, leader: int | None) -> None:
-        """Another term, or another leader of it."""
-        changed = (term, leader) != (self.term, self.leader)
+        """Another term, or another leader of it.  When it is this node, everything before its reign is applied."""
         self.term, self.leader = term, leader
+        self._resign()
         if leader != self.me:
-            self._resign()
-        elif changed:
-            self.background.start(self._take_over(term), "taking over as controller")
-
-    async def _take_over(self, term: int) -> None:
-        """Decide nothing before everything earlier is applied: a barrier of our own term says when that is."""
-        try:
-            await self.driver.propose(term.to_bytes(EPOCH_BYTES, "big"))
-        except (NotLeader, OutcomeUnknown, ProposalLost):
-            return
-        if (self.leader, self.term) != (self.me, term):
             return
         self.elections += 1
         self._last_proposed = self.image.offset
-        self.mind = Controller(self.image.copy(), ControllerSettings.of(self.settings), self.random)
+        self.mind = Controller(self.image, self.controller_settings, self.random)
         logger.info("Active controller of term %d, at offset %d", term, self.image.offset)
-        self._carry_out(self.mind.begin(self.now_ms()))
+        for decision in self.mind.activate(self.now_ms(), self.settings.cluster_id):
+            self._carry_out(decision)
 
     def _resign(self) -> None:
         if self.mind is not None:
@@ -178,31 +168,31 @@ class Quorum:
         elif isinstance(request, MetadataFetchRequest):
             MetadataFetch(self, request, respond).attempt()
         else:
-            self._carry_out([self.mind.decide(request, self.now_ms())], respond)
+            self._carry_out(self.mind.decide(request, self.now_ms()), respond)
 
-    def _carry_out(self, decisions: list[Decision], respond: Respond = lambda _: None) -> None:
-        """Propose what they wrote, and answer when that is committed."""
-        for decision in decisions:
-            if decision.records:
-                data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
-                try:
-                    _, index = self.driver.propose_now(data)
-                except NotLeader:
-                    respond(None)
-                    self._resign()
-                    return
-                assert self.mind is not None
-                self.mind.appended(decision.records, index)
-                self._last_proposed = index
-                self._answers.setdefault(index, []).append((decision, respond))
-            elif self._last_proposed > self.image.offset:
-                self._answers.setdefault(self._last_proposed, []).append((decision, respond))
-            else:
-                respond(decision.answer(self.image.offset))
+    def _carry_out(self, decision: Decision, respond: Respond = lambda _: None) -> None:
+        """Propose what it wrote, and answer when that is committed."""
+        if decision.records:
+            data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
+            try:
+                index = self.driver.append(data)
+            except Refused:
+                respond(None)
+                self._resign()
+                return
+            assert self.mind is not None
+            self.mind.appended(decision.records, index, self.term, self.now_ms())
+            self._last_proposed = index
+            self._answers.setdefault(index, []).append((decision, respond))
+        elif self._last_proposed > self.image.offset:
+            self._answers.setdefault(self._last_proposed, []).append((decision, respond))
+        else:
+            respond(decision.answer(self.image.offset))
 
     def _tick(self) -> None:
-        if self.mind is not None:
-            self._carry_out(self.mind.tick(self.now_ms()))
+        while self.mind is not None and (due := self.mind.tick(self.now_ms())):
+            for decision in due:
+                self._carry_out(decision)
 
 
 class MetadataFetch:
