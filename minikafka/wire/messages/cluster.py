@@ -1,6 +1,20 @@
 """cluster"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int64, Int8, String, Struct, UInt16, Uuid, message, since, tagged, until
+from minikafka.wire.types import (
+    Boolean,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    Struct,
+    UInt16,
+    Uuid,
+    message,
+    since,
+    tagged,
+    until,
+)
 
 
 @message(api_key=18, versions="0-4", flexible="3+")
@@ -98,15 +112,8 @@ class DescribeQuorumResponse(Struct):
             leader_id: Int32
             leader_epoch: Int32
             high_watermark: Int64
-            current_voters: list["ReplicaState"]
-            observers: list["ReplicaState"]
-
-            class ReplicaState(Struct):
-                replica_id: Int32
-                replica_directory_id: Uuid = since(2)
-                log_end_offset: Int64
-                last_fetch_timestamp: Int64 = since(1, default=-1)
-                last_caught_up_timestamp: Int64 = since(1, default=-1)
+            current_voters: list["DescribeQuorumResponse.ReplicaState"]
+            observers: list["DescribeQuorumResponse.ReplicaState"]
 
     class Node(Struct):
         node_id: Int32
@@ -116,6 +123,13 @@ class DescribeQuorumResponse(Struct):
             name: String
             host: String
             port: UInt16
+
+    class ReplicaState(Struct):
+        replica_id: Int32
+        replica_directory_id: Uuid = since(2)
+        log_end_offset: Int64
+        last_fetch_timestamp: Int64 = since(1, default=-1)
+        last_caught_up_timestamp: Int64 = since(1, default=-1)
 
 
 @message(api_key=57, versions="0-2", flexible="0+")

@@ -1,6 +1,6 @@
 """configs"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int8, String, Struct, message, since
+from minikafka.wire.types import Boolean, Int8, Int16, Int32, String, Struct, message, since
 
 
 @message(api_key=32, versions="1-4", flexible="4+")

@@ -1,6 +1,21 @@
 """controller"""
 
-from minikafka.wire.types import Boolean, Bytes, Int16, Int32, Int64, Int8, String, Struct, UInt16, Uuid, message, since, tagged, until
+from minikafka.wire.types import (
+    Boolean,
+    Bytes,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    Struct,
+    UInt16,
+    Uuid,
+    message,
+    since,
+    tagged,
+    until,
+)
 
 
 @message(api_key=62, versions="0-4", flexible="0+")

@@ -1,6 +1,6 @@
 """fetch"""
 
-from minikafka.wire.types import Int16, Int32, Int64, Int8, Records, String, Struct, Uuid, message, since, tagged, until
+from minikafka.wire.types import Int8, Int16, Int32, Int64, Records, String, Struct, Uuid, message, since, tagged, until
 
 
 @message(api_key=1, versions="4-18", flexible="12+")

@@ -1,6 +1,19 @@
 """groups"""
 
-from minikafka.wire.types import Boolean, Bytes, Int16, Int32, Int8, String, Struct, Uuid, message, nullable, since, until
+from minikafka.wire.types import (
+    Boolean,
+    Bytes,
+    Int8,
+    Int16,
+    Int32,
+    String,
+    Struct,
+    Uuid,
+    message,
+    nullable,
+    since,
+    until,
+)
 
 
 @message(api_key=10, versions="0-6", flexible="3+")
@@ -218,11 +231,11 @@ class ConsumerGroupHeartbeatResponse(Struct):
     assignment: "Assignment | None"
 
     class Assignment(Struct):
-        topic_partitions: list["TopicPartitions"]
+        topic_partitions: list["ConsumerGroupHeartbeatResponse.TopicPartitions"]
 
-        class TopicPartitions(Struct):
-            topic_id: Uuid
-            partitions: list[Int32]
+    class TopicPartitions(Struct):
+        topic_id: Uuid
+        partitions: list[Int32]
 
 
 @message(api_key=69, versions="0-1", flexible="0+")
@@ -256,14 +269,14 @@ class ConsumerGroupDescribeResponse(Struct):
             client_host: String
             subscribed_topic_names: list[String]
             subscribed_topic_regex: String | None
-            assignment: "Assignment"
-            target_assignment: "Assignment"
+            assignment: "ConsumerGroupDescribeResponse.Assignment"
+            target_assignment: "ConsumerGroupDescribeResponse.Assignment"
             member_type: Int8 = since(1, default=-1)
 
-            class Assignment(Struct):
-                topic_partitions: list["TopicPartitions"]
+    class Assignment(Struct):
+        topic_partitions: list["ConsumerGroupDescribeResponse.TopicPartitions"]
 
-                class TopicPartitions(Struct):
-                    topic_id: Uuid
-                    topic_name: String
-                    partitions: list[Int32]
+    class TopicPartitions(Struct):
+        topic_id: Uuid
+        topic_name: String
+        partitions: list[Int32]

@@ -1,6 +1,6 @@
 """metadata"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int8, String, Struct, Uuid, message, nullable, since
+from minikafka.wire.types import Boolean, Int8, Int16, Int32, String, Struct, Uuid, message, nullable, since
 
 
 @message(api_key=3, versions="0-13", flexible="9+")

@@ -1,6 +1,6 @@
 """offsets"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int64, String, Struct, Uuid, message, nullable, since, until
+from minikafka.wire.types import Boolean, Int16, Int32, Int64, String, Struct, Uuid, message, since, until
 
 
 @message(api_key=8, versions="2-10", flexible="8+")

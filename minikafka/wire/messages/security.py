@@ -1,6 +1,6 @@
 """security"""
 
-from minikafka.wire.types import Bytes, Int16, Int32, Int64, Int8, String, Struct, message, since
+from minikafka.wire.types import Bytes, Int8, Int16, Int32, Int64, String, Struct, message, since
 
 
 @message(api_key=17, versions="0-1")

@@ -1,6 +1,20 @@
 """topics"""
 
-from minikafka.wire.types import Boolean, Int16, Int32, Int64, Int8, String, Struct, Uuid, message, nullable, since, tagged, until
+from minikafka.wire.types import (
+    Boolean,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    String,
+    Struct,
+    Uuid,
+    message,
+    nullable,
+    since,
+    tagged,
+    until,
+)
 
 
 @message(api_key=19, versions="2-7", flexible="5+")

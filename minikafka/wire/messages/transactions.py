@@ -36,7 +36,7 @@ class AddPartitionsToTxnRequest(Struct):
         producer_id: Int64
         producer_epoch: Int16
         verify_only: Boolean
-        topics: list["Topic"]
+        topics: list["AddPartitionsToTxnRequest.Topic"]
 
     class Topic(Struct):
         name: String
@@ -52,15 +52,15 @@ class AddPartitionsToTxnResponse(Struct):
 
     class Transaction(Struct):
         transactional_id: String
-        topic_results: list["Topic"]
+        topic_results: list["AddPartitionsToTxnResponse.Topic"]
 
     class Topic(Struct):
         name: String
-        results_by_partition: list["Partition"]
+        results_by_partition: list["AddPartitionsToTxnResponse.Partition"]
 
-        class Partition(Struct):
-            partition_index: Int32
-            partition_error_code: Int16
+    class Partition(Struct):
+        partition_index: Int32
+        partition_error_code: Int16
 
 
 @message(api_key=25, versions="0-4", flexible="3+")
