@@ -265,7 +265,9 @@ class Transport:
                     return sender
         except (ValueError, TypeError):
             pass
-        logger.warning("node %d of cluster %s refuses a connection that says %r", self.node_id, self.cluster, hello[:100])
+        logger.warning(
+            "node %d of cluster %s refuses a connection that says %r", self.node_id, self.cluster, hello[:100]
+        )
         return None
 
     def replace_older(self, sender: int) -> None:

@@ -19,7 +19,9 @@ def node(node_id, heard, *, cluster="c", addresses=None):
     """Software of a host: a transport that notes what it hears, and sends what is put into its `outbox`."""
 
     async def software(host):
-        links = Transport(node_id, lambda *message: heard.append((node_id, *message)), cluster=cluster, random=host.random)
+        links = Transport(
+            node_id, lambda *message: heard.append((node_id, *message)), cluster=cluster, random=host.random
+        )
         host.links = links
         await links.listen(None, PORT)
         links.dial(addresses or {1: ("n1", PORT), 2: ("n2", PORT)})
@@ -34,7 +36,7 @@ def run(scenario, **options):
 
 async def connected(host, to=2):
     async with asyncio.timeout(5):
-        while not host.links.peers[to].connected:
+        while not host.links.peers[to].connected:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -185,7 +187,10 @@ STREAM = HELLO + frame(b"one") + frame(b"") + frame(b"three")
 @pytest.mark.parametrize("cut", range(len(STREAM) + 1))
 async def test_the_same_payloads_come_out_wherever_the_stream_is_cut(cut):
     heard = []
-    wire, accepted = Wire(), Accepted(Transport(1, lambda *message: heard.append(message), cluster="c", random=Random(1)))
+    wire, accepted = (
+        Wire(),
+        Accepted(Transport(1, lambda *message: heard.append(message), cluster="c", random=Random(1))),
+    )
     accepted.connection_made(wire)
     for piece in (STREAM[:cut], STREAM[cut:]):
         if piece:
@@ -206,7 +211,10 @@ async def test_the_same_payloads_come_out_wherever_the_stream_is_cut(cut):
 )
 async def test_bytes_that_are_no_hello_end_the_connection(garbage):
     heard = []
-    wire, accepted = Wire(), Accepted(Transport(1, lambda *message: heard.append(message), cluster="c", random=Random(1)))
+    wire, accepted = (
+        Wire(),
+        Accepted(Transport(1, lambda *message: heard.append(message), cluster="c", random=Random(1))),
+    )
     accepted.connection_made(wire)
     accepted.data_received(garbage)
     assert (heard, wire.written, wire.closing) == ([], b"", True)
