@@ -38,6 +38,7 @@ QUEUE_BYTES = 8 * 1024 * 1024  # unsent to one peer, past which its frames are d
 CONNECT_S = 1.0
 ASK_S, SILENCE_S = 1.0, 3.0
 BACKOFF_S = 0.05, 1.0  # the wait before dialling again: first, and at most
+IDLE_S = 60.0  # a peer to whom nothing was sent for so long is hung up on
 
 logger = logging.getLogger("raft")
 
@@ -176,6 +177,7 @@ class Peer:
 
     def __init__(self, address: Address, hello: bytes, random: Random) -> None:
         self.address, self.dropped = address, 0
+        self.used = asyncio.get_running_loop().time()
         self._hello, self._random = hello, random
         self._connection: Dialled | None = None
         self._dialling = asyncio.get_running_loop().create_task(self._keep_connected())
@@ -184,7 +186,8 @@ class Peer:
     def connected(self) -> bool:
         return self._connection is not None and self._connection.welcome
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, now: float) -> None:
+        self.used = now
         if self._connection is None or not self._connection.send(payload):
             self.dropped += 1
 
@@ -225,15 +228,17 @@ class Transport:
         cluster  nodes of another one are refused
         """
         self.node_id, self.cluster, self.receive = node_id, cluster, receive
+        self.addresses: dict[int, Address] = {}
         self.peers: dict[int, Peer] = {}
         self.accepted: dict[Accepted, None] = {}
         self._random = random
         self._server: asyncio.Server | None = None
+        self._loop = asyncio.get_running_loop()
+        self._look = self._loop.call_later(IDLE_S, self._hang_up_on_the_idle)
 
     async def listen(self, host: str | None, port: int) -> int:
         """Accept peers; returns the port.  Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self.accept, host, port)
+        self._server = await self._loop.create_server(self.accept, host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
     def accept(self) -> Accepted:
@@ -241,21 +246,31 @@ class Transport:
         return Accepted(self)
 
     def dial(self, addresses: Mapping[int, Address]) -> None:
-        """The peers there are from now on, and where each is dialled; ourselves among them is left out."""
+        """Where each peer is dialled from now on: when something is to be sent to it, and as long as it is."""
+        self.addresses = dict(addresses)
         for node_id, peer in list(self.peers.items()):
-            if addresses.get(node_id) != peer.address:
-                peer.close()
-                del self.peers[node_id]
-        for node_id, address in addresses.items():
-            if node_id != self.node_id and node_id not in self.peers:
-                hello = cast(bytes, msgpack.packb(["mini-raft", VERSION, self.cluster, self.node_id, node_id]))
-                self.peers[node_id] = Peer(address, hello, self._random)
+            if self.addresses.get(node_id) != peer.address:
+                self._hang_up_on(node_id)
 
     def send(self, to: int, payload: bytes) -> None:
         """Send it, or drop it: never wait, never pile up."""
         peer = self.peers.get(to)
-        if peer is not None:
-            peer.send(payload)
+        if peer is None:
+            if to not in self.addresses:
+                return
+            hello = cast(bytes, msgpack.packb(["mini-raft", VERSION, self.cluster, self.node_id, to]))
+            peer = self.peers[to] = Peer(self.addresses[to], hello, self._random)
+        peer.send(payload, self._loop.time())
+
+    def _hang_up_on(self, node_id: int) -> None:
+        self.peers.pop(node_id).close()
+
+    def _hang_up_on_the_idle(self) -> None:
+        """Nodes that have left the cluster: nobody speaks to them any more."""
+        self._look = self._loop.call_later(IDLE_S, self._hang_up_on_the_idle)
+        for node_id, peer in list(self.peers.items()):
+            if self._loop.time() - peer.used > IDLE_S:
+                self._hang_up_on(node_id)
 
     def sender_of(self, hello: bytes) -> int | None:
         """Who says hello, when it is meant for us."""
@@ -277,6 +292,7 @@ class Transport:
 
     def close(self) -> None:
         """End every connection and listen no more."""
+        self._look.cancel()
         self.dial({})
         for connection in list(self.accepted):
             connection.transport.abort()

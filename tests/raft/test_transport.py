@@ -31,10 +31,11 @@ def node(node_id, heard, *, cluster="c", addresses=None):
 
 
 def run(scenario, **options):
-    return World(seed=3, network=CALM, **options).run(scenario, until=120)
+    return World(seed=3, network=CALM, **options).run(scenario, until=300)
 
 
 async def connected(host, to=2):
+    host.links.send(to, b"first")  # nobody is dialled before; this one is dropped
     async with asyncio.timeout(5):
         while not host.links.peers[to].connected:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -70,7 +71,7 @@ def test_nothing_is_kept_for_a_peer_that_is_away_and_it_is_dialled_again():
         world.kill("n2")
         await asyncio.sleep(1)
         one.links.send(2, b"nobody hears this")
-        assert (one.links.peers[2].connected, one.links.peers[2].dropped) == (False, 1)
+        assert (one.links.peers[2].connected, one.links.peers[2].dropped) == (False, 2)
         world.start("n2")
         await connected(one)
         one.links.send(2, b"but this")
@@ -102,6 +103,7 @@ def test_what_piles_up_for_a_peer_that_stands_still_is_dropped():
         heard = []
         one, _ = await pair(world, heard)
         world.pause("n2")
+        one.links.peers[2].dropped = 0
         for _ in range(100):
             one.links.send(2, bytes(1_000_000))
             await asyncio.sleep(0.001)
@@ -118,7 +120,7 @@ def test_a_node_of_another_cluster_and_one_that_means_another_node_are_refused(o
     async def scenario(world):
         heard = []
         one = world.start("n1", node(1, heard, **options))
-        two = world.start("n2", node(2, heard, addresses={9: ("nowhere", 1)}))
+        two = world.start("n2", node(2, heard, addresses={}))
         for _ in range(20):
             await asyncio.sleep(0.1)
             for peer in one.links.peers:
@@ -157,6 +159,15 @@ def test_peers_may_come_and_go():
         one.links.send(2, b"again")
         await asyncio.sleep(1)
         assert heard == [(2, 1, b"again")]
+
+    run(scenario)
+
+
+def test_who_is_not_spoken_to_any_more_is_hung_up_on():
+    async def scenario(world):
+        one, two = await pair(world, [])
+        await asyncio.sleep(2.5 * transport.IDLE_S)
+        assert (one.links.peers, [each.sender for each in two.links.accepted]) == ({}, [])
 
     run(scenario)
 
