@@ -267,7 +267,9 @@ class Arena:
             await asyncio.sleep(0.1)
             if loop.time() > began + self.plan.calm_s:
                 waiting = [
-                    client.name for client, before in zip(clients, answered, strict=True) if client.answered < before + 2
+                    client.name
+                    for client, before in zip(clients, answered, strict=True)
+                    if client.answered < before + 2
                 ]
                 raise Violated(f"{self.plan.calm_s} s after everything was healed, {waiting} are not served")
         self.report.calm_after_s = loop.time() - began

@@ -1,5 +1,6 @@
 """What a node finds again, through every kind of death."""
 
+import asyncio
 from random import Random
 
 import pytest
@@ -97,8 +98,6 @@ def test_one_fsync_serves_every_group_that_asks():
     async def scenario(disk):
         store = Store(disk, "raft")
         before = store.journal.syncs
-        import asyncio
-
         done = asyncio.get_running_loop().create_future()
         for group in range(20):
             store.group(group).save(None, log(1))
@@ -211,8 +210,6 @@ def test_segments_that_nobody_needs_are_dropped_and_silent_groups_pin_none():
                 await store.group(0).save_snapshot(snapshot(index, 1))
                 store.collect()
                 store.journal.sync_now()
-        import asyncio
-
         await asyncio.sleep(0)
         assert store.journal.start > 2000
         assert len(store.journal.segments) <= 3
@@ -221,6 +218,25 @@ def test_segments_that_nobody_needs_are_dropped_and_silent_groups_pin_none():
     assert found(disk).snapshot == snapshot(100, 1)
     assert found(disk, group=1) == SavedState(HardState(4, 2, 0))
     assert len(disk.listdir("raft/snapshots")) <= 2
+
+
+def test_an_old_mark_behind_which_older_segments_are_gone_clears_nothing():
+    async def scenario(disk):
+        store = Store(disk, "raft", segment_bytes=100)
+        for first in (1, 6):
+            store.group(0).save(None, log(1, 1, 1, 1, 1, first=first))
+            store.journal.sync_now()
+        store.group(0).save(None, [entry(11, 1)])
+        store.group(0).save(None, log(1, first=12))
+        await store.group(0).save_snapshot(snapshot(2, 1))
+        await store.group(0).save_snapshot(snapshot(10, 1))
+        store.journal.sync_now()
+        store.group(0).save(None, log(1, first=13))
+        store.collect()
+        await asyncio.sleep(5)
+        assert store.journal.start > 0
+
+    assert found(on_disk(scenario)) == SavedState(HardState(), snapshot(10, 1), (entry(11, 1), *log(1, 1, first=12)))
 
 
 def test_a_log_that_is_not_compacted_pins_its_segments():
