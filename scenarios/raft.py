@@ -33,7 +33,7 @@ LOST = (OSError, EOFError, TimeoutError)  # IncompleteReadError is an EOFError
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 FAULTS = (
     "kill", "power_loss", "power_loss_of_all", "restart_storm", "pause", "cut_off", "cut_one_way", "split",
-    "slow_disk", "clock_rate", "transfer", "members",
+    "slow_disk", "clock_rate", "transfer", "members", "fsync_error",
 )  # fmt: skip
 
 
@@ -56,16 +56,14 @@ class Cluster(Protocol):
     def cut(self, source: int, target: int) -> None: ...
     def heal(self) -> None: ...
     def slow_disk(self, node: int, factor: float) -> None: ...
+    def break_disk(self, node: int, broken: bool) -> None:
+        """Whether its fsyncs fail from now on: it must end by itself, with the next one."""
     def clock_rate(self, node: int, rate: float) -> None: ...
     def leader(self) -> int | None:
         """Who leads, as the simulation knows; any one of several that believe it."""
 
     def fresh(self) -> int:
         """A number that no node ever had."""
-
-
-class Call(Protocol):
-    """What `Recorder.invoke` gives back."""
 
 
 class Recorder(Protocol):
@@ -281,6 +279,7 @@ class Nemesis:
     def __init__(self, arena: Arena, random: Random) -> None:
         self._arena, self._cluster, self._plan, self._random = arena, arena.cluster, arena.plan, random
         self._asker = Asker(arena.cluster, random, arena.plan.answer_s)
+        self._broken: int | None = None
 
     async def run(self) -> None:
         under_way: list[asyncio.Task[None]] = []
@@ -298,6 +297,7 @@ class Nemesis:
         self._cluster.heal()
         for node in self._cluster.members:
             self._cluster.slow_disk(node, 1.0)
+            self._cluster.break_disk(node, False)
             self._cluster.clock_rate(node, 1.0)
             self._cluster.resume(node)
             self._start(node)
@@ -393,6 +393,16 @@ class Nemesis:
         self._cluster.clock_rate(node, self._random.choice((0.5, 0.9, 0.99, 1.01, 1.1, 2.0)))
         await self._lasting()
 
+    async def fsync_error(self) -> None:
+        """Of one node only in a run: what its disk lost may keep it away for ever."""
+        self._broken = self._broken or self._victim()
+        if self._broken in self._cluster.members:
+            self._cluster.break_disk(self._broken, True)
+            await self._lasting()
+            self._cluster.break_disk(self._broken, False)
+            await self._lasting()
+            self._start(self._broken)
+
     async def transfer(self) -> None:
         with suppress(*LOST):
             await self._asker.ask("transfer", self._random.choice(self._cluster.members))
@@ -406,11 +416,11 @@ class Nemesis:
             await self._join()
 
     async def _join(self) -> None:
+        """It listens first, without a vote; whatever becomes of the change, the node goes on running."""
         node = self._cluster.fresh()
         self._cluster.start(node)
-        if await self._change("add", node):
+        if await self._change("learn", node) and await self._change("add", node):
             self._cluster.members.append(node)
-        # else it may be a member without our knowing: it stays, and counts as one that the rest must do without
 
     async def _leave(self, node: int) -> None:
         if await self._change("remove", node):
