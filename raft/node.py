@@ -80,9 +80,10 @@ class Node:
         self.random = random
 
         # Persistent state on all servers ([R] Figure 2); the caller saves it.
-        self.term = saved.hard_state.term
-        self.vote = saved.hard_state.vote
         self.log = Log(saved)
+        self.term, self.vote = saved.hard_state.term, saved.hard_state.vote
+        if self.log.last_term > self.term:  # the power went between the entries and the term they came with
+            self.term, self.vote = self.log.last_term, None
 
         # Volatile state on all servers.
         self.log.commit_to(min(saved.hard_state.commit, self.log.last_index))
@@ -284,9 +285,9 @@ class Node:
             or self.read_states
             or self.appends_due
             or self.round_due
+            or self.snapshot_to_save
             or self._hard_state() != self._last_hard_state
             or self._leadership() != self._last_leadership
-            or self.snapshot_to_save
         )
 
     def ready(self) -> Ready:
