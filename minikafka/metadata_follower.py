@@ -13,13 +13,13 @@ Source: KIP-631, "Metadata records"; Kafka `BrokerMetadataListener`, `MetadataLo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from minikafka.controller.image import Delta, MetadataImage
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
 from minikafka.records.metadata import decode_records
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.messages.controller import MetadataFetchRequest
+from minikafka.wire.messages.metadata_log import MetadataFetchRequest
 
 WAIT_MS, WAIT_MARGIN_S = 500, 1.0
 MAX_BYTES = 8 * 1024 * 1024
@@ -29,7 +29,7 @@ class MetadataFollower:
     """Keeps `image` at the controller's heels; `changed(image, delta)` is called after each batch, in order."""
 
     def __init__(
-        self, me: int, channel: ControllerChannel, changed: Callable[[MetadataImage, Delta], None]
+        self, me: int, channel: ControllerChannel, changed: Callable[[MetadataImage, Delta], Awaitable[None]]
     ) -> None:
         self.me = me
         self.channel = channel
@@ -62,8 +62,25 @@ class MetadataFollower:
             await asyncio.sleep(WAIT_MS / 1000)
             return
         if answer.snapshot:
-            self.image, delta = image.replaced_by(answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch)
-            self.changed(self.image, delta)
+            self.image, delta = replaced(image, answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch)
+            await self.changed(self.image, delta)
         for entry in answer.entries:
             delta = self.image.apply(decode_records(entry.records), entry.offset, entry.epoch)
-            self.changed(self.image, delta)
+            await self.changed(self.image, delta)
+
+
+def replaced(before: MetadataImage, snapshot: bytes, offset: int, epoch: int) -> tuple[MetadataImage, Delta]:
+    """The image that a snapshot holds, and how it differs from the one before: what is gone is deleted, all else may be new."""
+    image = MetadataImage()
+    delta = image.apply(decode_records(snapshot), offset, epoch)
+    for topic_id, topic in before.topics.items():
+        if topic_id not in image.topics:
+            delta.deleted[topic_id] = topic
+        else:
+            for index, partition in enumerate(topic.partitions):
+                delta.partitions[topic_id, index] = partition
+    delta.created = [topic_id for topic_id in delta.created if topic_id not in before.topics]
+    delta.configs |= set(before.configs)
+    for broker_id, broker in before.brokers.items():
+        delta.brokers[broker_id] = broker
+    return image, delta

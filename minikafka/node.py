@@ -80,6 +80,8 @@ class Node:
         self.lifecycle: Lifecycle | None = None
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
+        self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
+        self.admin: Any = None  # /metrics and /health, where asked for
         self._channels: list[ControllerChannel] = []
 
     def addresses(self) -> Sequence[tuple[str, int] | str]:
@@ -107,18 +109,22 @@ class Node:
             self.settings,
             me=self.me,
             voters=self.voters,
-            clock=self.clock,
             random=self.random,
             disk=self.disk,
             folder=self.folders.metadata_folder,
             background=self.background,
+            on_failed=self._metadata_log_failed,
         )
-        self.quorum.open()
         for listener in self.listeners:
             if listener.role == "controller":
                 tcp = Tcp(listener.host, listener.port)
                 self._ports[listener.name] = await self.server.listen(listener.name, tcp, self.quorum, "controller")
         self.quorum.start()
+
+    def _metadata_log_failed(self, error: BaseException) -> None:
+        """Without its log a controller would be a liar: the node ends."""
+        logger.critical("The metadata log cannot be written: %s", error)
+        self.request_stop(1)
 
     def _channel(self) -> ControllerChannel:
         channel = ControllerChannel(self.voters, self.me, self.quorum)

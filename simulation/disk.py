@@ -57,6 +57,7 @@ class DiskOptions:
     fsync_s: tuple[float, float] = (0.0005, 0.01)
     stall: float = 0.01  # chance that an fsync takes as long as `stall_s` says
     stall_s: tuple[float, float] = (0.1, 1.5)
+    slowness: float = 1.0  # times all of that
     garbage: float = 0.0  # chance that behind a torn append stand zeros or noise up to its full length
     append_error: float = 0.0
     fsync_error: float = 0.0
@@ -311,7 +312,7 @@ class SimulatedDisk:
     def fsync_seconds(self) -> float:
         options = self.options
         slow = options.stall and self.random.random() < options.stall
-        return self.random.uniform(*(options.stall_s if slow else options.fsync_s))
+        return options.slowness * self.random.uniform(*(options.stall_s if slow else options.fsync_s))
 
     def sync(self, path: str, inode: Inode, end: int) -> None:
         """Make a file's changes before number `end` durable, or fail and lose some of them."""

@@ -28,18 +28,29 @@ from random import Random
 from typing import Any
 
 from durable.disk import Disk
-from minikafka.controller.controller import Controller, ControllerSettings, Decision
-from minikafka.controller.image import MetadataImage
-from minikafka.records.metadata import decode_records, encode_records
+from minikafka.controller.controller import Controller
+from minikafka.controller.image import MetadataImage, ResourceType
+from minikafka.controller.state import ControllerSettings, Decision
+from minikafka.group_options import GROUP_OPTIONS
+from minikafka.records.metadata_entries import decode_records, encode_records
+from minikafka.topic_options import TOPIC_OPTIONS
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.messages.controller import MetadataFetchRequest, MetadataFetchResponse
-from raft.driver import Driver, DriverSettings, NotLeader, OutcomeUnknown, ProposalLost
+from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
+from raft.driver import OutcomeUnknown
+from raft.host import Host
+from raft.membership import Membership
+from raft.node import Refused
+from raft.ready import Settings as RaftSettings
 from serving.background import Background
-from serving.clock import Clock
 
 logger = logging.getLogger("minikafka.controller")
 
 TICK_S = 0.05
+ELECTION_TICKS = 10
+"""controller.quorum.election.timeout.ms in ticks of Raft, which draws from one to two of it."""
+SNAPSHOT_ENTRIES = 10_000
+METADATA_GROUP = 0
+HAND_OVER_S = 1.0
 EPOCH_BYTES = 4
 Respond = Callable[[Any], None]
 
@@ -66,21 +77,26 @@ class Quorum:
         *,
         me: int,
         voters: dict[int, tuple[str, int]],
-        clock: Clock,
         random: Random,
         disk: Disk,
         folder: str,
         background: Background,
+        on_failed: Callable[[BaseException], None],
     ) -> None:
+        """
+        voters     id -> where to dial it
+        folder     of the log, ours alone
+        on_failed  the disk failed: this node must not go on
+
+        Raises CorruptJournal, Unreadable, OSError when what is on disk cannot be trusted.
+        """
         self.settings = settings
         self.me = me
         self.voters = voters
-        self.clock = clock
         self.random = random
-        self.disk = disk
-        self.folder = folder
         self.background = background
         self.loop = asyncio.get_running_loop()
+        self.controller_settings = controller_settings(settings)
         self.image = MetadataImage()
         self.mind: Controller | None = None
         self.leader: int | None = None
@@ -94,6 +110,38 @@ class Quorum:
         self._last_proposed = -1
         self._fetching: dict[MetadataFetch, None] = {}
         self.elections = 0
+        self.host = Host(
+            me,
+            disk,
+            folder,
+            cluster=settings.cluster_id or "metadata",
+            random=random,
+            settings=RaftSettings(election_ticks=ELECTION_TICKS),
+            tick_s=settings.controller_quorum_election_timeout_ms / 1000 / ELECTION_TICKS,
+            on_failed=on_failed,
+        )
+
+    def start(self) -> None:
+        """Take part in the quorum; the listener is open by now, so that the others can speak to us."""
+        self.host.dial({voter: address for voter, address in self.voters.items() if voter != self.me})
+        self.driver = self.host.join(
+            METADATA_GROUP, self, founders=Membership.of(*sorted(self.voters)), snapshot_entries=SNAPSHOT_ENTRIES
+        )
+        self.background.every(lambda: TICK_S, self._tick, "controller")
+
+    async def stop(self) -> None:
+        """Hand leadership over, if we have it and there is somebody to take it; then leave."""
+        successor = next((voter for voter in sorted(self.voters) if voter != self.me), None)
+        if self.mind is not None and successor is not None:
+            try:
+                self.driver.transfer_leadership(successor)
+                async with asyncio.timeout(HAND_OVER_S):
+                    while self.mind is not None:
+                        await asyncio.sleep(TICK_S)
+            except (Refused, OutcomeUnknown, TimeoutError):
+                logger.info("Nobody takes over from this controller: the others will elect")
+        self._resign()
+        self.host.close()
 
     def is_active(self) -> bool:
         """Whether this controller decides."""
@@ -136,27 +184,17 @@ class Quorum:
         self.begins_after = offset
 
     def leadership(self, term: int, leader: int | None) -> None:
-        """Another term, or another leader of it."""
-        changed = (term, leader) != (self.term, self.leader)
+        """Another term, or another leader of it.  When it is this node, everything before its reign is applied."""
         self.term, self.leader = term, leader
+        self._resign()
         if leader != self.me:
-            self._resign()
-        elif changed:
-            self.background.start(self._take_over(term), "taking over as controller")
-
-    async def _take_over(self, term: int) -> None:
-        """Decide nothing before everything earlier is applied: a barrier of our own term says when that is."""
-        try:
-            await self.driver.propose(term.to_bytes(EPOCH_BYTES, "big"))
-        except (NotLeader, OutcomeUnknown, ProposalLost):
-            return
-        if (self.leader, self.term) != (self.me, term):
             return
         self.elections += 1
         self._last_proposed = self.image.offset
-        self.mind = Controller(self.image.copy(), ControllerSettings.of(self.settings), self.random)
+        self.mind = Controller(self.image, self.controller_settings, self.random)
         logger.info("Active controller of term %d, at offset %d", term, self.image.offset)
-        self._carry_out(self.mind.begin(self.now_ms()))
+        for decision in self.mind.activate(self.now_ms(), self.settings.cluster_id):
+            self._carry_out(decision)
 
     def _resign(self) -> None:
         if self.mind is not None:
@@ -178,31 +216,48 @@ class Quorum:
         elif isinstance(request, MetadataFetchRequest):
             MetadataFetch(self, request, respond).attempt()
         else:
-            self._carry_out([self.mind.decide(request, self.now_ms())], respond)
+            self._carry_out(self.mind.decide(request, self.now_ms()), respond)
 
-    def _carry_out(self, decisions: list[Decision], respond: Respond = lambda _: None) -> None:
-        """Propose what they wrote, and answer when that is committed."""
-        for decision in decisions:
-            if decision.records:
-                data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
-                try:
-                    _, index = self.driver.propose_now(data)
-                except NotLeader:
-                    respond(None)
-                    self._resign()
-                    return
-                assert self.mind is not None
-                self.mind.appended(decision.records, index)
-                self._last_proposed = index
-                self._answers.setdefault(index, []).append((decision, respond))
-            elif self._last_proposed > self.image.offset:
-                self._answers.setdefault(self._last_proposed, []).append((decision, respond))
-            else:
-                respond(decision.answer(self.image.offset))
+    def _carry_out(self, decision: Decision, respond: Respond = lambda _: None) -> None:
+        """Propose what it wrote, and answer when that is committed."""
+        if decision.records:
+            data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
+            try:
+                index = self.driver.append(data)
+            except (Refused, OutcomeUnknown):
+                respond(None)
+                self._resign()
+                return
+            assert self.mind is not None
+            self.mind.appended(decision.records, index, self.term, self.now_ms())
+            self._last_proposed = index
+            self._answers.setdefault(index, []).append((decision, respond))
+        elif self._last_proposed > self.image.offset:
+            self._answers.setdefault(self._last_proposed, []).append((decision, respond))
+        else:
+            respond(decision.answer(self.image.offset))
 
     def _tick(self) -> None:
-        if self.mind is not None:
-            self._carry_out(self.mind.tick(self.now_ms()))
+        while self.mind is not None and (due := self.mind.tick(self.now_ms())):
+            for decision in due:
+                self._carry_out(decision)
+
+
+def controller_settings(settings: Any) -> ControllerSettings:
+    """What a controller needs of server.properties."""
+    table = settings.table
+    return ControllerSettings(
+        broker_session_timeout_ms=settings.broker_session_timeout_ms,
+        num_partitions=settings.num_partitions,
+        default_replication_factor=settings.default_replication_factor,
+        min_insync_replicas=settings.min_insync_replicas,
+        unclean_leader_election_enable=settings.unclean_leader_election_enable,
+        auto_leader_rebalance_enable=settings.auto_leader_rebalance_enable,
+        leader_imbalance_check_interval_ms=settings.leader_imbalance_check_interval_seconds * 1000,
+        delete_topic_enable=settings.delete_topic_enable,
+        broker_values={name: settings.text(name) for name in settings.where if not table.named[name.lower()].ours},
+        options={ResourceType.TOPIC: TOPIC_OPTIONS, ResourceType.GROUP: GROUP_OPTIONS},
+    )
 
 
 class MetadataFetch:

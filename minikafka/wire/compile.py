@@ -28,9 +28,10 @@ Layouts (KIP-482 brought the second; all integers big-endian):
 Kafka keeps the tagged fields it does not know and sends them on; here they are skipped.
 """
 
+import keyword
 import struct
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from minikafka.wire.types import Buffer, Field, Struct, StructType, Wire, WireError
 from minikafka.wire.varint import read_unsigned_varint, unsigned_varint
@@ -63,12 +64,20 @@ def decode(cls: type[StructType], version: int, data: bytes | bytearray, positio
 
 def encoder(cls: type[StructType], version: int) -> Callable[[StructType], bytes]:
     """The function behind `encode`, for those who would look it up often."""
-    return _encoders[cls, version]
+    function: Callable[[StructType], bytes] = _encoders[cls, version]
+    return function
 
 
 def decoder(cls: type[StructType], version: int) -> Decoder[StructType]:
     """The function behind `decode`: (data, position) -> (value, end)."""
-    return _decoders[cls, version]
+    function: Decoder[StructType] = _decoders[cls, version]
+    return function
+
+
+def part_encoder(cls: type[StructType], version: int) -> Callable[[StructType], list[Part]]:
+    """The function behind `encode_parts`."""
+    function: Callable[[StructType], list[Part]] = _part_encoders[cls, version]
+    return function
 
 
 class _Compiled(dict[tuple[type[Struct], int], Any]):
@@ -143,9 +152,12 @@ class Source:
         return self.names[FUNCTION[type(self)]]
 
 
-RESERVED = {"data", "position", "limit", "end", "n", "count", "out", "push", "parts", "tags", "tag", "size", "after", "new", "join",
-            "item", "text", "items", "section", "list", "len", "range", "bytes", "memoryview", "str", "varint", "class", "import",
-            "from", "global", "is", "in", "return", "none", "raw"}  # fmt: skip
+RESERVED = set(keyword.kwlist) | {
+    *("data", "position", "end", "n", "tags", "tag", "size", "item", "uuid"),
+    *("out", "push", "parts", "raw", "section", "count", "join", "pack", "null", "varint", "new"),
+    *("bytes", "len", "list", "memoryview", "range"),
+}
+"""Names that the written functions use for themselves."""
 
 
 # -------------------------------------------------------------------------------------------------------- decode
@@ -284,7 +296,9 @@ class DecodeSource(Source):
             self.line(f"n = {count}")
             self.line(f"end = position + n * {item.size}")
             self.line("if end > len(data):")
-            self.line(f'    raise WireError("{self.cls.__name__} v{self.version}: {field.name} has more items than bytes")')
+            self.line(
+                f'    raise WireError("{self.cls.__name__} v{self.version}: {field.name} has more items than bytes")'
+            )
             if item.code == "16s":
                 self.line(f'{target} = [uuid for uuid, in iter_unpack("16s", data[position:end])]')
             else:
@@ -311,15 +325,22 @@ class DecodeSource(Source):
 
     def _tags(self, cls: type[Struct], name: str) -> None:
         fields = self.tagged_fields(cls)
-        self._read("tags", "B")
-        self._flush()
-        self.line("if tags:")
+        alone = not self._run
+        if alone:
+            self.line("if data[position] == 0:")
+            self.line("    position += 1")
+            self.line("else:")
+        else:
+            self._read("tags", "B")
+            self._flush()
+            self.line("if tags:")
+        begin = "position" if alone else "position - 1"
         if not fields:
-            self.line("    position = skip_tags(data, position - 1)")
+            self.line(f"    position = skip_tags(data, {begin})")
             return
         self.depth += 1
         level = self.depth
-        self.line(f"count{level}, position = read_varint(data, position - 1)")
+        self.line(f"count{level}, position = read_varint(data, {begin})")
         self.line(f"for _ in range(count{level}):")
         self.depth += 1
         self.line("tag, position = read_varint(data, position)")

@@ -245,7 +245,9 @@ def _constructor(cls: type[Struct]) -> Callable[..., None]:
 StructType = TypeVar("StructType", bound=Struct)
 
 
-def message(*, versions: str, flexible: str = "none", api_key: int = -1) -> Callable[[type[StructType]], type[StructType]]:
+def message(
+    *, versions: str, flexible: str = "none", api_key: int = -1
+) -> Callable[[type[StructType]], type[StructType]]:
     """Declares a request or a response: its API, the versions there are, and those in the compact layout.
 
     Also for what travels inside others without being a message, such as a consumer's subscription: then no `api_key`.
@@ -301,6 +303,7 @@ def _field(name: str, annotation: Any, right: Any, scopes: list[type[Struct]]) -
 
 def _item(annotation: Any, scopes: list[type[Struct]]) -> "Wire | type[Struct]":
     if isinstance(annotation, str):
+        annotation = annotation.rpartition(".")[2]
         found: type[Struct] = next(vars(scope)[annotation] for scope in scopes if annotation in vars(scope))
         return found
     if isinstance(annotation, type) and issubclass(annotation, Struct):

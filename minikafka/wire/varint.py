@@ -31,8 +31,12 @@ def read_unsigned_varint(data: bytes | bytearray | memoryview, position: int) ->
     number = data[position]
     if number < 128:
         return number, position + 1
-    number &= 127
-    for shift in (7, 14, 21, 28):
+    byte = data[position + 1]
+    if byte < 128:  # the common case of a long one, without the loop
+        return byte << 7 | number & 127, position + 2
+    number = (byte & 127) << 7 | number & 127
+    position += 1
+    for shift in (14, 21, 28):
         position += 1
         byte = data[position]
         number |= (byte & 127) << shift
