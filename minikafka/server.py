@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from minikafka.controller_door import ControllerDoor
 from minikafka.handlers import HANDLERS
 from minikafka.wire.apis import API_VERSIONS, APIS, Api
 from minikafka.wire.compile import decoder
@@ -196,13 +197,29 @@ class Server:
         return [address for _, listener in self.listeners for address in listener.addresses]
 
     async def listen(
-        self, name: str, endpoint: Tcp, serves: Any, role: str, *, held: bool = False
+        self,
+        name: str,
+        endpoint: Tcp,
+        serves: Any,
+        role: str,
+        *,
+        held: bool = False,
+        peers: Callable[[], asyncio.Protocol] | None = None,
     ) -> int:
-        """Accept clients of `serves`, the broker or the controller; returns the port.  Raises ListenError."""
+        """Accept clients of `serves`, the broker or the controller; returns the port.  Raises ListenError.
+
+        held    make them wait until `open_gates`
+        peers   makes what talks to another voter of the quorum, where those may come in as well
+        """
         handlers = HANDLERS[role]
         served = {key: Served(APIS[key], handle) for key, handle in handlers.items()}
         named = ListenerName(name, serves, served, held)
-        listener = Listener(lambda: Client(self, named), backlog=self.node.settings.socket_listen_backlog_size)
+
+        def client() -> Client:
+            return Client(self, named)
+
+        make = client if peers is None else lambda: ControllerDoor(client, peers)
+        listener = Listener(make, backlog=self.node.settings.socket_listen_backlog_size)
         await listener.start([endpoint])
         self.listeners.append((named, listener))
         return listener.port

@@ -120,8 +120,8 @@ class Source:
         return name
 
     def layout(self, codes: str, direction: str) -> str:
-        """The name of a `struct` function, such as pack_hiB for two integers and a length byte."""
-        name = f"{direction}_{codes}"
+        """The name of a `struct` function, such as pack_hiB for two integers and a length byte (pack_o: a boolean)."""
+        name = f"{direction}_{codes.replace('?', 'o')}"
         packing = struct.Struct(">" + codes)
         self.names[name] = packing.pack if direction == "pack" else packing.unpack_from
         return name
