@@ -232,7 +232,7 @@ static int read_metadata(Cursor answer) {
         int code = take16(&answer);
         partition->index = take32(&answer);
         partition->leader = take32(&answer);
-        partition->first = -1;
+        partition->first = partition->high = -1;
         for (int list = 0; list < 2; list++) { /* replicas, in-sync replicas */
             int length = take32(&answer);
             if (length > 0) take(&answer, 4 * (size_t)length);
@@ -396,7 +396,8 @@ static void flush(int events, Connection *connection) {
             }
         }
     }
-    if (connection->watching_writes != 0) watch(events, connection, 0);
+    int unanswered = options.acks == 0 && connection->role == STEADY; /* then room to write is all there is to hear of */
+    if (connection->watching_writes != unanswered) watch(events, connection, unanswered);
 }
 
 /* ---- answers ---- */
@@ -500,10 +501,10 @@ static void receive(Connection *connection) {
 static int wants_more(Connection *connection) {
     if (stopping || connection->role == PACED || connection->flying == connection->capacity || !connection->mine_count)
         return 0;
-    if (connection->role == READER && options.once && measured.requests) {
+    if (connection->role == READER && options.once) {
         int behind = 0;
         for (int number = 0; number < connection->mine_count; number++)
-            behind += connection->mine[number]->high <= 0 || connection->mine[number]->position < connection->mine[number]->high;
+            behind += connection->mine[number]->high < 0 || connection->mine[number]->position < connection->mine[number]->high;
         return behind > 0;
     }
     return 1;
@@ -547,7 +548,7 @@ static void run(Connection *connections, int count, int paced) {
         if (now > deadline + PATIENCE_S * SECOND) die("answers are still missing after %ld s", (long)PATIENCE_S);
         flying = 0;
         for (int number = 0; number < count && !flying; number++) flying = connections[number].flying;
-    } while (flying || (!stopping && paced));
+    } while (flying || (!stopping && (paced || options.acks == 0)));
 }
 
 /* ---- what is measured, and the report ---- */
