@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SEEDS  ?= 1000
+REAL_KAFKA := .real-kafka
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench simulate format peers clean
+.PHONY: help setup up test check bench simulate format peers real-kafka record-kafka clean
 
 help:           ## list what can be made
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -45,5 +46,18 @@ bench: setup peers  ## ours beside the real server, in one run
 simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time
 	$(BIN)/mini simulate redis --seeds $(SEEDS)
 
+real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
+
+# Java 17 or later runs them, Maven fetches them; neither is needed for `make up` or `make test`.
+$(REAL_KAFKA)/.fetched: lab/kafka/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+	    echo "Apache Kafka needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven" >&2; exit 1; }
+	mvn -q -B -f lab/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(REAL_KAFKA))
+	@touch $@
+
+record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in tests/golden/kafka
+	$(BIN)/python -m tests.golden.describe
+	$(BIN)/python -m tests.golden.record
+
 clean:          ## remove what was installed and built; ./data stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(REAL_KAFKA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

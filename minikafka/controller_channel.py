@@ -17,12 +17,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from minikafka.peer_link import PeerLink, connect
-from minikafka.wire.apis import api_of, apis_by_key
-from minikafka.wire.compile import decoder, encoder
+from minikafka.wire.apis import APIS
+from minikafka.wire.compile import decode, encode
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.frame import encode_request_header, request_header
+from minikafka.wire.frame import request_frame, request_header
 from minikafka.wire.messages.controller import EnvelopeRequest, EnvelopeResponse
 
+SIZE_BYTES = 4
 RETRY_S = 0.05
 """Between two voters: an election takes longer than the asking."""
 
@@ -42,24 +43,21 @@ class LocalController(Protocol):
 
 def wrap(request: Any) -> EnvelopeRequest:
     """A request with its header, as it would be on the wire, in an Envelope."""
-    api = api_of(type(request))
-    version = api.newest
-    head = encode_request_header(api.key, version, 0, None, flexible=api.flexible(version))
-    return EnvelopeRequest(request_data=head + encoder(type(request), version)(request), client_host_address=b"")
+    frame = request_frame(request, APIS[request.__api_key__].newest, 0)
+    return EnvelopeRequest(request_data=frame[SIZE_BYTES:], client_host_address=b"")
 
 
 def unwrap(envelope: EnvelopeRequest) -> Any:
     """The request inside.  Raises WireError."""
-    header = request_header(envelope.request_data)
-    api = apis_by_key()[header.api_key]
-    return decoder(api.request, header.api_version)(envelope.request_data, header.body)[0]
+    header = request_header(envelope.request_data, 0)
+    return decode(APIS[header.api_key].request, header.api_version, envelope.request_data, header.position)[0]
 
 
 def wrap_answer(response: Any) -> EnvelopeResponse:
     """The answer to `wrap`; None says that this controller is not the active one."""
     if response is None:
         return EnvelopeResponse(error_code=ErrorCode.NOT_CONTROLLER, response_data=None)
-    return EnvelopeResponse(response_data=encoder(type(response), api_of(type(response)).newest)(response))
+    return EnvelopeResponse(response_data=encode(response, APIS[response.__api_key__].newest))
 
 
 class ControllerChannel:
@@ -131,8 +129,8 @@ class ControllerChannel:
             return None
         if envelope is None or envelope.error_code or envelope.response_data is None:
             return None
-        api = api_of(type(request))
-        return decoder(api.response, api.newest)(envelope.response_data, 0)[0]
+        api = APIS[request.__api_key__]
+        return decode(api.response, api.newest, envelope.response_data)[0]
 
     async def _link(self, voter: int) -> PeerLink:
         async with self._dialling[voter]:

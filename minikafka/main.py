@@ -7,8 +7,8 @@ import logging
 import re
 import resource
 from collections.abc import Iterable, Iterator, Sequence
-from random import SystemRandom
-from random import Random
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from durable.real_disk import RealDisk
 from minikafka import KAFKA_VERSION
@@ -21,6 +21,9 @@ from serving.logs import LEVELS
 from serving.program import Process, Program, StartError
 from serving.program import main as run
 from serving.readers import Include, read_properties
+
+if TYPE_CHECKING:
+    from serving.admin import Admin
 
 USAGE = """Usage: mini kafka start [server.properties] [--override key=value ...]
 
@@ -66,10 +69,14 @@ def build(process: Process) -> Node:
         raise StartError(str(error)) from None
     node.request_stop = process.request_stop
     if process.settings.admin_port:
-        from minikafka.metrics import admin_of  # aiohttp, which takes a while to import
-
-        node.admin = admin_of(node)
+        node.make_admin = make_admin
     return node
+
+
+def make_admin(node: Node) -> Admin:
+    from minikafka.metrics import admin_of  # aiohttp, which takes a while to import
+
+    return admin_of(node)
 
 
 def raise_file_limit() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -39,6 +39,7 @@ from serving.program import StartError
 logger = logging.getLogger("minikafka")
 
 CONTROLLED_SHUTDOWN_S = 10.0
+LAG_LOOK_S = 0.1
 LAG_CHECKS = 2
 """How often the in-sync sets are looked at within replica.lag.time.max.ms."""
 
@@ -80,6 +81,11 @@ class Node:
         self.lifecycle: Lifecycle | None = None
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
+        self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
+        self.make_admin: Callable[[Node], Any] | None = None  # /metrics and /health, where asked for
+        self.admin: Any = None
+        self.ready = False
+        self.loop_lag_s = 0.0
         self._channels: list[ControllerChannel] = []
 
     def addresses(self) -> Sequence[tuple[str, int] | str]:
@@ -94,6 +100,11 @@ class Node:
             await self._start_controller()
         if self.is_broker:
             await self._start_broker()
+        if self.make_admin is not None:
+            self.admin = self.make_admin(self)
+            await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
+        self.ready = True
+        self._watch_lag(self.loop.time())
         logger.info("%s %d of cluster %s is up", " and ".join(self.settings.process_roles), self.me, self._cluster_id())
 
     def _cluster_id(self) -> str:
@@ -107,18 +118,24 @@ class Node:
             self.settings,
             me=self.me,
             voters=self.voters,
-            clock=self.clock,
             random=self.random,
             disk=self.disk,
             folder=self.folders.metadata_folder,
             background=self.background,
+            on_failed=self._metadata_log_failed,
         )
-        self.quorum.open()
         for listener in self.listeners:
             if listener.role == "controller":
                 tcp = Tcp(listener.host, listener.port)
-                self._ports[listener.name] = await self.server.listen(listener.name, tcp, self.quorum, "controller")
+                self._ports[listener.name] = await self.server.listen(
+                    listener.name, tcp, self.quorum, "controller", peers=self.quorum.host.transport.accept
+                )
         self.quorum.start()
+
+    def _metadata_log_failed(self, error: BaseException) -> None:
+        """Without its log a controller would be a liar: the node ends."""
+        logger.critical("The metadata log cannot be written: %s", error)
+        self.request_stop(1)
 
     def _channel(self) -> ControllerChannel:
         channel = ControllerChannel(self.voters, self.me, self.quorum)
@@ -239,6 +256,13 @@ class Node:
         if due:
             self.broker.flush_then(due, lambda: None)
 
+    def _watch_lag(self, expected: float) -> None:
+        """How late the loop comes back from what it does in between: the worst of late, forgotten slowly."""
+        now = self.loop.time()
+        self.loop_lag_s = max(now - expected, self.loop_lag_s * 0.9)
+        if self.ready:
+            self.loop.call_later(LAG_LOOK_S, self._watch_lag, now + LAG_LOOK_S)
+
     # -- stop -------------------------------------------------------------------------------------------------------
 
     async def stop(self) -> None:
@@ -257,7 +281,10 @@ class Node:
             await self.quorum.stop()
         for channel in self._channels:
             channel.close()
+        self.ready = False
         await self.background.stop()
         await self.folders.close()
+        if self.admin is not None:
+            await self.admin.stop()
 
 

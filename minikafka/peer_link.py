@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from minikafka.wire.apis import Api, api_of
-from minikafka.wire.compile import WireError, decoder, encoder
-from minikafka.wire.frame import encode_request_header, response_body_position
+from minikafka.wire.apis import APIS, Api
+from minikafka.wire.frame import read_response, request_frame
+from minikafka.wire.types import WireError
 from serving.connection import Limits
 from serving.frame_connection import BadFrame, Frame, FrameConnection
 from serving.open_connections import OpenConnections
@@ -42,13 +42,11 @@ class PeerLink(FrameConnection):
 
     def call(self, request: Any, answered: Answered) -> None:
         """Send `request` in its newest version."""
-        api = api_of(type(request))
+        api = APIS[request.__api_key__]
         version = api.newest
         self._correlation = correlation = (self._correlation + 1) & 0x7FFFFFFF
-        head = encode_request_header(api.key, version, correlation, self.client_id, flexible=api.flexible(version))
-        body = encoder(type(request), version)(request)
         self._asked.append((correlation, api, version, answered))
-        self.write((len(head) + len(body)).to_bytes(4, "big") + head + body)
+        self.write(request_frame(request, version, correlation, self.client_id))
 
     def size_of_frame(self, header: bytes) -> int:
         size = int.from_bytes(header, "big")
@@ -60,18 +58,16 @@ class PeerLink(FrameConnection):
         if not self._asked:
             self.abort("an answer to nothing")
             return
-        correlation, api, version, answered = self._asked.popleft()
-        if int.from_bytes(frame[4:8], "big") != correlation:
-            self._asked.appendleft((correlation, api, version, answered))
-            self.abort("an answer to another question")
-            return
+        correlation, api, version, answered = self._asked[0]
         try:
-            position = response_body_position(frame, api.key, flexible=api.flexible(version))
-            response, _ = decoder(api.response, version)(frame, position)
+            found, response = read_response(frame, api.response, version)
         except WireError as error:
-            self._asked.appendleft((correlation, api, version, answered))
             self.abort(f"an answer that cannot be read: {error}")
             return
+        if found != correlation:
+            self.abort("an answer to another question")
+            return
+        self._asked.popleft()
         answered(response)
 
     def lost(self, why: Exception | str | None) -> None:

@@ -20,15 +20,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from minikafka.controller_door import ControllerDoor
 from minikafka.handlers import HANDLERS
-from minikafka.wire.apis import Api, apis_by_key
-from minikafka.wire.compile import WireError, decoder, encode_parts, encoder
+from minikafka.wire.apis import API_VERSIONS, APIS, Api
+from minikafka.wire.compile import decoder
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.frame import RequestHeader, request_header, response_header
+from minikafka.wire.frame import RequestHeader, request_header, response_frame, response_parts
 from minikafka.wire.messages.cluster import ApiVersionsResponse
+from minikafka.wire.types import WireError
 from serving.connection import Limits
 from serving.frame_connection import BadFrame, Frame, FrameConnection
-from serving.listener import Endpoint, Listener, Tcp
+from serving.listener import Listener, Tcp
 from serving.open_connections import OpenConnections
 from serving.reply_order import ReplyOrder
 
@@ -37,22 +39,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("minikafka")
 
-API_VERSIONS = 18
 IN_ORDER = "requests waiting for answers"
+STARTING = "the broker is starting"
+CONTEXTS_MAX = 100
 WAITING_MAX = 1000  # requests of one connection without an answer
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # answers of one connection that wait for an earlier one
 SMALLEST_HEADER = 8
 
 
-@dataclass(frozen=True)
 class RequestContext:
     """Who asks.  `listener` is the name of where it came in; `principal` is for when there is authentication."""
 
-    listener: str
-    api_version: int
-    client_id: str | None
-    client_host: str
-    principal: str = "User:ANONYMOUS"
+    __slots__ = ("_client", "api_version", "client_host", "client_id", "listener", "principal")
+
+    def __init__(self, client: Client, api_version: int, client_id: str | None) -> None:
+        self._client = client
+        self.listener = client.listener.name
+        self.api_version = api_version
+        self.client_id = client_id
+        self.client_host = client.host
+        self.principal = "User:ANONYMOUS"
+
+    def disconnect(self, why: str) -> None:
+        """End the connection: the only answer to some mistakes."""
+        self._client.close(why)
 
 
 class Client(FrameConnection):
@@ -63,11 +73,14 @@ class Client(FrameConnection):
         self.server = server
         self.listener = listener
         self.replies = ReplyOrder(self.send)
-        self.apis = listener.apis
+        self.served = listener.served
+        self.contexts: dict[tuple[int, str | None], RequestContext] = {}
 
     def made(self) -> None:
         peer = self.transport.get_extra_info("peername")
         self.host = f"/{peer[0]}" if isinstance(peer, tuple) else ""
+        if self.listener.held:
+            self.hold(STARTING)
 
     def size_of_frame(self, header: bytes) -> int:
         size = int.from_bytes(header, "big", signed=True)
@@ -77,40 +90,34 @@ class Client(FrameConnection):
 
     def frame_received(self, frame: Frame) -> None:
         try:
-            header = request_header(frame, 4)
-            served = self.apis.get(header.api_key)
-            if served is None or not served.api.serves(header.api_version):
+            header = request_header(frame)
+            served = self.served.get(header.api_key)
+            if served is None or header.api_version not in served.decoders:
                 self._not_served(header)
                 return
-            request, _ = served.decoder(header.api_version)(frame, header.body)
+            version = header.api_version
+            request, _ = served.decode(version)(frame, header.position)
         except WireError as error:
             logger.info("Closing the connection of %s: %s", self.host, error)
             self.abort(f"malformed request: {error}")
             return
-        self._serve(served, header, request)
-
-    def _serve(self, served: Served, header: RequestHeader, request: Any) -> None:
         slot = self.replies.reserve()
-        version = header.api_version
-        head = response_header(header.api_key, header.correlation_id, flexible=served.api.flexible(version))
+        correlation_id = header.correlation_id
+        tagged = served.tagged[version]
 
         def reply(response: Any) -> None:
             """Answer; None where no answer is to be sent (acks=0)."""
             if response is None:
                 slot.fill(b"")
-            elif served.api.carries_records:
-                parts = encode_parts(response, version)
-                size = len(head) + sum(map(len, parts))
-                slot.fill([size.to_bytes(4, "big") + head + bytes(parts[0]), *parts[1:]])
+            elif served.carries_records:
+                slot.fill(response_parts(response, version, correlation_id, tagged))
             else:
-                body = served.encoder(version)(response)
-                slot.fill((len(head) + len(body)).to_bytes(4, "big") + head + body)
+                slot.fill(response_frame(response, version, correlation_id, tagged))
             if self.held:
                 self._resume_in_order()
 
-        context = RequestContext(self.listener.name, version, header.client_id, self.host)
         try:
-            served.handle(self.listener.serves, request, context, reply)
+            served.handle(self.listener.serves, request, self._context(version, header.client_id), reply)
         except Exception:
             logger.exception("A request failed: %r", request)
             self.abort("a request failed")
@@ -118,20 +125,24 @@ class Client(FrameConnection):
         if len(self.replies) > WAITING_MAX or self.replies.waiting_bytes > WAITING_BYTES_MAX:
             self.hold(IN_ORDER)
 
+    def _context(self, version: int, client_id: str | None) -> RequestContext:
+        """A client's requests are many and its versions few: one context for each."""
+        context = self.contexts.get((version, client_id))
+        if context is None:
+            if len(self.contexts) > CONTEXTS_MAX:
+                self.contexts.clear()
+            context = self.contexts[version, client_id] = RequestContext(self, version, client_id)
+        return context
+
     def _resume_in_order(self) -> None:
         if len(self.replies) <= WAITING_MAX // 2 and self.replies.waiting_bytes <= WAITING_BYTES_MAX // 2:
             self.loop.call_soon(self.resume, IN_ORDER)
 
     def _not_served(self, header: RequestHeader) -> None:
         if header.api_key == API_VERSIONS:  # a newer client: it asks again within what this says
-            body = encoder(ApiVersionsResponse, 0)(
-                ApiVersionsResponse(
-                    error_code=ErrorCode.UNSUPPORTED_VERSION,
-                    api_keys=[ApiVersionsResponse.ApiVersion(api_key=API_VERSIONS, min_version=0, max_version=4)],
-                )
-            )
-            head = response_header(API_VERSIONS, header.correlation_id, flexible=False)
-            self.replies.reserve().fill((len(head) + len(body)).to_bytes(4, "big") + head + body)
+            own = ApiVersionsResponse.Api(api_key=API_VERSIONS, min_version=0, max_version=4)
+            response = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[own])
+            self.replies.reserve().fill(response_frame(response, 0, header.correlation_id, tagged=False))
             return
         logger.info("Closing the connection of %s: API %d version %d is not served", self.host, *header[:2])
         self.abort("unsupported API or version")
@@ -141,36 +152,31 @@ class Client(FrameConnection):
 
 
 class Served:
-    """One API on one listener: its compiled codecs and its handler, found once."""
+    """One API on one listener: its handler, and its codecs, compiled when a version is first used."""
 
     def __init__(self, api: Api, handle: Callable[..., None]) -> None:
         self.api = api
         self.handle = handle
-        self._decoders: dict[int, Callable[..., Any]] = {}
-        self._encoders: dict[int, Callable[..., Any]] = {}
+        self.carries_records = api.name == "Fetch"
+        self.decoders: dict[int, Callable[..., Any] | None] = dict.fromkeys(api.served)
+        self.tagged = {version: bool(api.response_header_version(version)) for version in api.served}
 
-    def decoder(self, version: int) -> Callable[..., Any]:
-        found = self._decoders.get(version)
+    def decode(self, version: int) -> Callable[..., Any]:
+        """The function that reads a request's body."""
+        found = self.decoders[version]
         if found is None:
-            found = self._decoders[version] = decoder(self.api.request, version)
-        return found
-
-    def encoder(self, version: int) -> Callable[..., Any]:
-        found = self._encoders.get(version)
-        if found is None:
-            found = self._encoders[version] = encoder(self.api.response, version)
+            found = self.decoders[version] = decoder(self.api.request, version)
         return found
 
 
 @dataclass
 class ListenerName:
-    """One named listener: where it is, and what it serves to whom."""
+    """One named listener: what it serves to whom.  held: requests wait until the broker is ready."""
 
     name: str
-    endpoint: Endpoint
     serves: Any  # the broker, or the controller
-    apis: dict[int, Served]
-    sniff: Callable[[bytes], asyncio.Protocol | None] | None = None
+    served: dict[int, Served]
+    held: bool
 
 
 class Server:
@@ -190,16 +196,40 @@ class Server:
     def addresses(self) -> Sequence[tuple[str, int] | str]:
         return [address for _, listener in self.listeners for address in listener.addresses]
 
-    async def listen(self, name: str, endpoint: Tcp, serves: Any, role: str) -> int:
-        """Accept clients of `serves`, the broker or the controller; returns the port.  Raises ListenError."""
-        apis = {
-            key: Served(api, HANDLERS[key]) for key, api in apis_by_key().items() if role in api.listeners and key in HANDLERS
-        }
-        named = ListenerName(name, endpoint, serves, apis)
-        listener = Listener(lambda: Client(self, named), backlog=self.node.settings.socket_listen_backlog_size)
+    async def listen(
+        self,
+        name: str,
+        endpoint: Tcp,
+        serves: Any,
+        role: str,
+        *,
+        held: bool = False,
+        peers: Callable[[], asyncio.Protocol] | None = None,
+    ) -> int:
+        """Accept clients of `serves`, the broker or the controller; returns the port.  Raises ListenError.
+
+        held    make them wait until `open_gates`
+        peers   makes what talks to another voter of the quorum, where those may come in as well
+        """
+        handlers = HANDLERS[role]
+        served = {key: Served(APIS[key], handle) for key, handle in handlers.items()}
+        named = ListenerName(name, serves, served, held)
+
+        def client() -> Client:
+            return Client(self, named)
+
+        make = client if peers is None else lambda: ControllerDoor(client, peers)
+        listener = Listener(make, backlog=self.node.settings.socket_listen_backlog_size)
         await listener.start([endpoint])
         self.listeners.append((named, listener))
         return listener.port
+
+    def open_gates(self) -> None:
+        """The broker is ready: serve those who came early, too."""
+        for named, _ in self.listeners:
+            named.held = False
+        for connection in self.connections:
+            connection.resume(STARTING)
 
     def stop_accepting(self) -> None:
         for _, listener in self.listeners:

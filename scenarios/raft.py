@@ -22,7 +22,6 @@ Sources: Ongaro (2014 thesis) §6.3, §6.4; Jepsen's nemeses for the faults.  Ne
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, cast
@@ -33,7 +32,7 @@ LOST = (OSError, EOFError, TimeoutError)  # IncompleteReadError is an EOFError
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 FAULTS = (
     "kill", "power_loss", "power_loss_of_all", "restart_storm", "pause", "cut_off", "cut_one_way", "split",
-    "slow_disk", "clock_rate", "transfer", "members",
+    "slow_disk", "clock_rate", "transfer", "members", "fsync_error",
 )  # fmt: skip
 
 
@@ -56,16 +55,15 @@ class Cluster(Protocol):
     def cut(self, source: int, target: int) -> None: ...
     def heal(self) -> None: ...
     def slow_disk(self, node: int, factor: float) -> None: ...
+    def break_disk(self, node: int, broken: bool) -> None:
+        """Whether its fsyncs fail from now on: it must end by itself, with the next one."""
+
     def clock_rate(self, node: int, rate: float) -> None: ...
     def leader(self) -> int | None:
         """Who leads, as the simulation knows; any one of several that believe it."""
 
     def fresh(self) -> int:
         """A number that no node ever had."""
-
-
-class Call(Protocol):
-    """What `Recorder.invoke` gives back."""
 
 
 class Recorder(Protocol):
@@ -136,7 +134,7 @@ class Asker:
     async def ask(self, *request: Any, anyone: bool = False) -> tuple[str, Any]:
         """One attempt; ("unknown", None) when nobody can tell what came of it, "elsewhere" when nothing did."""
         node = self._believed
-        if node is None or anyone or node not in self._cluster.members:
+        if node is None or anyone:
             node = self._random.choice(self._cluster.members)
         try:
             async with asyncio.timeout(self._answer_s):
@@ -280,7 +278,7 @@ class Nemesis:
 
     def __init__(self, arena: Arena, random: Random) -> None:
         self._arena, self._cluster, self._plan, self._random = arena, arena.cluster, arena.plan, random
-        self._asker = Asker(arena.cluster, random, arena.plan.answer_s)
+        self._broken: int | None = None
 
     async def run(self) -> None:
         under_way: list[asyncio.Task[None]] = []
@@ -294,10 +292,10 @@ class Nemesis:
                 await strike
         for strike in under_way:
             await strike
-        self._asker.close()
         self._cluster.heal()
         for node in self._cluster.members:
             self._cluster.slow_disk(node, 1.0)
+            self._cluster.break_disk(node, False)
             self._cluster.clock_rate(node, 1.0)
             self._cluster.resume(node)
             self._start(node)
@@ -309,7 +307,7 @@ class Nemesis:
         """The leader, half of the time."""
         leader = self._cluster.leader()
         if leader in self._cluster.members and self._random.random() < 0.5:
-            return cast(int, leader)
+            return leader
         return self._random.choice(self._cluster.members)
 
     def _start(self, node: int) -> None:
@@ -393,9 +391,20 @@ class Nemesis:
         self._cluster.clock_rate(node, self._random.choice((0.5, 0.9, 0.99, 1.01, 1.1, 2.0)))
         await self._lasting()
 
+    async def fsync_error(self) -> None:
+        """Of one node only in a run: what its disk lost may keep it away for ever."""
+        self._broken = self._broken or self._victim()
+        if self._broken in self._cluster.members:
+            self._cluster.break_disk(self._broken, True)
+            await self._lasting()
+            self._cluster.break_disk(self._broken, False)
+            await self._lasting()
+            self._start(self._broken)
+
     async def transfer(self) -> None:
-        with suppress(*LOST):
-            await self._asker.ask("transfer", self._random.choice(self._cluster.members))
+        asker = self._asker()
+        await asker.ask("transfer", self._random.choice(self._cluster.members))
+        asker.close()
 
     async def members(self) -> None:
         """A new node joins, or one that is there leaves; one that left never comes back."""
@@ -406,11 +415,11 @@ class Nemesis:
             await self._join()
 
     async def _join(self) -> None:
+        """It listens first, without a vote; whatever becomes of the change, the node goes on running."""
         node = self._cluster.fresh()
         self._cluster.start(node)
-        if await self._change("add", node):
+        if await self._change("learn", node) and await self._change("add", node):
             self._cluster.members.append(node)
-        # else it may be a member without our knowing: it stays, and counts as one that the rest must do without
 
     async def _leave(self, node: int) -> None:
         if await self._change("remove", node):
@@ -421,13 +430,18 @@ class Nemesis:
 
     async def _change(self, change: str, node: int) -> bool:
         """Whether it certainly came to be."""
+        asker = self._asker()
         until = asyncio.get_running_loop().time() + self._plan.patience_s
-        while asyncio.get_running_loop().time() < until:
-            status, _ = await self._asker.ask("members", change, node)
-            if status == "ok":
-                return True
+        status = ""
+        while status != "ok" and asyncio.get_running_loop().time() < until:
+            status, _ = await asker.ask("members", change, node)
             await asyncio.sleep(0.3)
-        return False
+        asker.close()
+        return status == "ok"
+
+    def _asker(self) -> Asker:
+        """One for each fault, as several may be under way."""
+        return Asker(self._cluster, self._random, self._plan.answer_s)
 
 
 async def run(cluster: Cluster, plan: Plan, history: Recorder, random: Random) -> Report:

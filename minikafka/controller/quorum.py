@@ -28,18 +28,29 @@ from random import Random
 from typing import Any
 
 from durable.disk import Disk
-from minikafka.controller.controller import Controller, ControllerSettings, Decision
-from minikafka.controller.image import MetadataImage
-from minikafka.records.metadata import decode_records, encode_records
+from minikafka.controller.controller import Controller
+from minikafka.controller.image import MetadataImage, ResourceType
+from minikafka.controller.state import ControllerSettings, Decision
+from minikafka.group_options import GROUP_OPTIONS
+from minikafka.records.metadata_entries import decode_records, encode_records
+from minikafka.topic_options import TOPIC_OPTIONS
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
-from raft.driver import Driver, DriverSettings, NotLeader, OutcomeUnknown, ProposalLost
+from raft.driver import OutcomeUnknown
+from raft.host import Host
+from raft.membership import Membership
+from raft.node import Refused
+from raft.ready import Settings as RaftSettings
 from serving.background import Background
-from serving.clock import Clock
 
 logger = logging.getLogger("minikafka.controller")
 
 TICK_S = 0.05
+ELECTION_TICKS = 10
+"""controller.quorum.election.timeout.ms in ticks of Raft, which draws from one to two of it."""
+SNAPSHOT_ENTRIES = 10_000
+METADATA_GROUP = 0
+HAND_OVER_S = 1.0
 EPOCH_BYTES = 4
 Respond = Callable[[Any], None]
 
@@ -66,21 +77,26 @@ class Quorum:
         *,
         me: int,
         voters: dict[int, tuple[str, int]],
-        clock: Clock,
         random: Random,
         disk: Disk,
         folder: str,
         background: Background,
+        on_failed: Callable[[BaseException], None],
     ) -> None:
+        """
+        voters     id -> where to dial it
+        folder     of the log, ours alone
+        on_failed  the disk failed: this node must not go on
+
+        Raises CorruptJournal, Unreadable, OSError when what is on disk cannot be trusted.
+        """
         self.settings = settings
         self.me = me
         self.voters = voters
-        self.clock = clock
         self.random = random
-        self.disk = disk
-        self.folder = folder
         self.background = background
         self.loop = asyncio.get_running_loop()
+        self.controller_settings = controller_settings(settings)
         self.image = MetadataImage()
         self.mind: Controller | None = None
         self.leader: int | None = None
@@ -94,6 +110,38 @@ class Quorum:
         self._last_proposed = -1
         self._fetching: dict[MetadataFetch, None] = {}
         self.elections = 0
+        self.host = Host(
+            me,
+            disk,
+            folder,
+            cluster=settings.cluster_id or "metadata",
+            random=random,
+            settings=RaftSettings(election_ticks=ELECTION_TICKS),
+            tick_s=settings.controller_quorum_election_timeout_ms / 1000 / ELECTION_TICKS,
+            on_failed=on_failed,
+        )
+
+    def start(self) -> None:
+        """Take part in the quorum; the listener is open by now, so that the others can speak to us."""
+        self.host.dial({voter: address for voter, address in self.voters.items() if voter != self.me})
+        self.driver = self.host.join(
+            METADATA_GROUP, self, founders=Membership.of(*sorted(self.voters)), snapshot_entries=SNAPSHOT_ENTRIES
+        )
+        self.background.every(lambda: TICK_S, self._tick, "controller")
+
+    async def stop(self) -> None:
+        """Hand leadership over, if we have it and there is somebody to take it; then leave."""
+        successor = next((voter for voter in sorted(self.voters) if voter != self.me), None)
+        if self.mind is not None and successor is not None:
+            try:
+                self.driver.transfer_leadership(successor)
+                async with asyncio.timeout(HAND_OVER_S):
+                    while self.mind is not None:
+                        await asyncio.sleep(TICK_S)
+            except (Refused, OutcomeUnknown, TimeoutError):
+                logger.info("Nobody takes over from this controller: the others will elect")
+        self._resign()
+        self.host.close()
 
     def is_active(self) -> bool:
         """Whether this controller decides."""
@@ -176,7 +224,7 @@ class Quorum:
             data = self.term.to_bytes(EPOCH_BYTES, "big") + encode_records(decision.records)
             try:
                 index = self.driver.append(data)
-            except Refused:
+            except (Refused, OutcomeUnknown):
                 respond(None)
                 self._resign()
                 return
@@ -193,6 +241,23 @@ class Quorum:
         while self.mind is not None and (due := self.mind.tick(self.now_ms())):
             for decision in due:
                 self._carry_out(decision)
+
+
+def controller_settings(settings: Any) -> ControllerSettings:
+    """What a controller needs of server.properties."""
+    table = settings.table
+    return ControllerSettings(
+        broker_session_timeout_ms=settings.broker_session_timeout_ms,
+        num_partitions=settings.num_partitions,
+        default_replication_factor=settings.default_replication_factor,
+        min_insync_replicas=settings.min_insync_replicas,
+        unclean_leader_election_enable=settings.unclean_leader_election_enable,
+        auto_leader_rebalance_enable=settings.auto_leader_rebalance_enable,
+        leader_imbalance_check_interval_ms=settings.leader_imbalance_check_interval_seconds * 1000,
+        delete_topic_enable=settings.delete_topic_enable,
+        broker_values={name: settings.text(name) for name in settings.where if not table.named[name.lower()].ours},
+        options={ResourceType.TOPIC: TOPIC_OPTIONS, ResourceType.GROUP: GROUP_OPTIONS},
+    )
 
 
 class MetadataFetch:

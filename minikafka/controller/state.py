@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 from minikafka.controller.image import MetadataImage, ResourceType
 from minikafka.controller.sessions import Sessions
+from minikafka.group_options import GROUP_OPTIONS
 from minikafka.records.metadata import MetadataRecord
+from minikafka.topic_options import TOPIC_OPTIONS
 
 
 class Options(Protocol):
@@ -27,6 +29,9 @@ class Options(Protocol):
 
     def default(self, name: str) -> str | None:
         """What holds when nobody sets it."""
+
+
+OPTIONS: Mapping[ResourceType, Options] = {ResourceType.TOPIC: TOPIC_OPTIONS, ResourceType.GROUP: GROUP_OPTIONS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class ControllerSettings:
     leader_imbalance_check_interval_ms: int = 300_000
     delete_topic_enable: bool = True
     broker_values: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[ResourceType, Options] = field(default_factory=dict)
+    options: Mapping[ResourceType, Options] = field(default_factory=lambda: OPTIONS)
 
 
 @dataclass(slots=True)

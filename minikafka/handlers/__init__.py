@@ -1,0 +1,45 @@
+"""Which function answers which API: by what a listener serves, then by key.
+
+    def produce(broker, request, context, reply): ...          reply(response) now, or when it may
+
+A handler reads a declared message, calls the engine, writes a declared message.  It keeps nothing: what must wait hangs in
+the engine with a deadline and calls `reply` later.  Reading order: cluster, metadata, produce, fetch, list_offsets; then
+groups and offsets; then what goes to the controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minikafka.handlers.admin import forward
+from minikafka.handlers.cluster import api_versions
+from minikafka.handlers.configs import describe_configs
+from minikafka.handlers.envelope import envelope
+from minikafka.handlers.fetch import fetch
+from minikafka.handlers.leader_epochs import offset_for_leader_epoch
+from minikafka.handlers.list_offsets import list_offsets
+from minikafka.handlers.metadata import metadata
+from minikafka.handlers.produce import produce
+from minikafka.handlers.producer_ids import init_producer_id
+
+HANDLERS: dict[str, dict[int, Callable[..., None]]] = {
+    "broker": {
+        0: produce,
+        1: fetch,
+        2: list_offsets,
+        3: metadata,
+        18: api_versions,
+        19: forward,  # CreateTopics
+        20: forward,  # DeleteTopics
+        22: init_producer_id,
+        23: offset_for_leader_epoch,
+        32: describe_configs,
+        33: forward,  # AlterConfigs
+        37: forward,  # CreatePartitions
+        43: forward,  # ElectLeaders
+        44: forward,  # IncrementalAlterConfigs
+    },
+    "controller": {
+        58: envelope,
+    },
+}

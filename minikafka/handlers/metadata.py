@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from minikafka.controller.image import Partition as Registration
 from minikafka.controller.image import Topic as TopicImage
+from minikafka.controller.topics import check_name
 from minikafka.handlers.internal_topics import is_internal
-from minikafka.topic_names import name_error
-from minikafka.wire.errors import ErrorCode
+from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.metadata import MetadataRequest, MetadataResponse
 from minikafka.wire.types import ZERO_UUID
 
@@ -66,10 +66,13 @@ def metadata(
             response.topics.append(absent(None, ErrorCode.UNKNOWN_TOPIC_ID, each.topic_id))
         else:
             name = each.name or ""
-            error = ErrorCode.INVALID_TOPIC_EXCEPTION if name_error(name) else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            response.topics.append(absent(name, error))
-            if error is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-                missing.append(name)
+            try:
+                check_name(name)
+            except KafkaError as error:
+                response.topics.append(absent(name, error.code))
+                continue
+            response.topics.append(absent(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            missing.append(name)
     if missing and request.allow_auto_topic_creation and broker.settings.auto_create_topics_enable:
         broker.create_topics_soon(missing)  # the client asks again, and finds them
     reply(response)

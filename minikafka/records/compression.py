@@ -52,7 +52,7 @@ def pack(codec: int, data: Buffer) -> bytes:
         return _pack_xerial(data)
     if codec == Codec.LZ4:
         packer = cramjam.lz4.Compressor(content_checksum=False, block_linked=False)
-        packer.compress(data)
+        packer.compress(bytes(data))
         return bytes(packer.finish())
     if codec == Codec.ZSTD:
         return bytes(cramjam.zstd.compress(data, level=3))

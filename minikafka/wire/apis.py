@@ -24,6 +24,7 @@ from minikafka.wire.messages import (
     fetch,
     groups,
     metadata,
+    metadata_log,
     offsets,
     produce,
     security,
@@ -51,6 +52,12 @@ class Api:
     resource: str | None
     first_flexible: int
     """From this version on, headers and body are in the compact layout.  Beyond every version: none is."""
+
+    @property
+    def newest(self) -> int:
+        """The version in which our own nodes ask each other."""
+        assert self.served.last is not None
+        return self.served.last
 
     def header_version(self, version: int) -> int:
         """Of the request: 2 ends in tagged fields, 1 does not."""
@@ -145,6 +152,7 @@ _ROWS = (
     _api(cluster, "DescribeQuorum",                   "none",  BOTH, "DESCRIBE", "CLUSTER", forwarded=True),
     _api(controller, "AlterPartition",                "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER", served="2-3"),
     _api(cluster, "UpdateFeatures",                   "none",  BOTH, "ALTER", "CLUSTER", forwarded=True),
+    _api(metadata_log, "MetadataFetch",               "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER", served="0"),
     _api(controller, "Envelope",                      "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER", served="0"),
     _api(metadata, "DescribeCluster",                 "none",  BOTH),
     _api(transactions, "DescribeProducers",           "none",  BROKER, "READ", "TOPIC"),

@@ -1,4 +1,11 @@
-"""groups"""
+"""Groups: members find their coordinator, join, get their share, stay alive, leave; tools look at it.
+
+The older protocol (JoinGroup, SyncGroup, Heartbeat, LeaveGroup) leaves the sharing to one of the clients: the coordinator
+passes bytes between members.  The newer one (ConsumerGroupHeartbeat) shares on the server.
+
+Source: KIP-62 (rebalance timeout), KIP-345 (static members), KIP-394 (member ids first), KIP-429 (cooperative),
+KIP-848 (the newer protocol).
+"""
 
 from minikafka.wire.types import (
     Boolean,
@@ -18,13 +25,17 @@ from minikafka.wire.types import (
 
 @message(api_key=10, versions="0-6", flexible="3+")
 class FindCoordinatorRequest(Struct):
+    """Which broker coordinates this group (or transactional id)?"""
+
     key: String = until(3)
-    key_type: Int8 = since(1)
-    coordinator_keys: list[String] = since(4)
+    key_type: Int8 = since(1)  # 0: group, 1: transaction, 2: share partition
+    coordinator_keys: list[String] = since(4)  # several at once
 
 
 @message(api_key=10, versions="0-6", flexible="3+")
 class FindCoordinatorResponse(Struct):
+    """The broker, once for the single key of old versions, or a list."""
+
     throttle_time_ms: Int32 = since(1)
     error_code: Int16 = until(3)
     error_message: String | None = since(1, 3)
@@ -44,29 +55,37 @@ class FindCoordinatorResponse(Struct):
 
 @message(api_key=11, versions="0-9", flexible="6+")
 class JoinGroupRequest(Struct):
+    """Enter the group, or enter its next generation.
+
+    The coordinator collects the members until the rebalance timeout, then answers all at once.
+    """
+
     group_id: String
-    session_timeout_ms: Int32
+    session_timeout_ms: Int32  # silence after which the member is out
+    # what a member may take to join again; before version 1 the session timeout
     rebalance_timeout_ms: Int32 = since(1, default=-1)
-    member_id: String
-    group_instance_id: String | None = since(5)
-    protocol_type: String
-    protocols: list["Protocol"]
+    member_id: String  # "" at first: the coordinator gives one
+    group_instance_id: String | None = since(5)  # a static member: known by this name across restarts
+    protocol_type: String  # "consumer" for consumers, "connect" for Connect
+    protocols: list["Protocol"]  # ways to share that this member knows, the best first
     reason: String | None = since(8)
 
     class Protocol(Struct):
         name: String
-        metadata: Bytes
+        metadata: Bytes  # for consumers a ConsumerProtocolSubscription
 
 
 @message(api_key=11, versions="0-9", flexible="6+")
 class JoinGroupResponse(Struct):
+    """The new generation.  The leader alone gets the members, and shares the work among them."""
+
     throttle_time_ms: Int32 = since(2)
     error_code: Int16
     generation_id: Int32 = -1
     protocol_type: String | None = since(7)
     protocol_name: String | None = nullable(7)
     leader: String
-    skip_assignment: Boolean = since(9)
+    skip_assignment: Boolean = since(9)  # the leader need not share again: nothing changed
     member_id: String
     members: list["Member"]
 
@@ -78,6 +97,8 @@ class JoinGroupResponse(Struct):
 
 @message(api_key=14, versions="0-5", flexible="4+")
 class SyncGroupRequest(Struct):
+    """The leader brings everyone's share; the others come for theirs."""
+
     group_id: String
     generation_id: Int32
     member_id: String
@@ -88,11 +109,13 @@ class SyncGroupRequest(Struct):
 
     class Assignment(Struct):
         member_id: String
-        assignment: Bytes
+        assignment: Bytes  # for consumers a ConsumerProtocolAssignment
 
 
 @message(api_key=14, versions="0-5", flexible="4+")
 class SyncGroupResponse(Struct):
+    """The member's own share."""
+
     throttle_time_ms: Int32 = since(1)
     error_code: Int16
     protocol_type: String | None = since(5)
@@ -102,6 +125,8 @@ class SyncGroupResponse(Struct):
 
 @message(api_key=12, versions="0-4", flexible="4+")
 class HeartbeatRequest(Struct):
+    """Still here."""
+
     group_id: String
     generation_id: Int32
     member_id: String
@@ -110,12 +135,16 @@ class HeartbeatRequest(Struct):
 
 @message(api_key=12, versions="0-4", flexible="4+")
 class HeartbeatResponse(Struct):
+    """REBALANCE_IN_PROGRESS asks the member to join again."""
+
     throttle_time_ms: Int32 = since(1)
     error_code: Int16
 
 
 @message(api_key=13, versions="0-5", flexible="4+")
 class LeaveGroupRequest(Struct):
+    """Gone; from version 3 several at once, which is how tools remove static members."""
+
     group_id: String
     member_id: String = until(2)
     members: list["Member"] = since(3)
@@ -128,6 +157,8 @@ class LeaveGroupRequest(Struct):
 
 @message(api_key=13, versions="0-5", flexible="4+")
 class LeaveGroupResponse(Struct):
+    """An error for all, and since version 3 one for each."""
+
     throttle_time_ms: Int32 = since(1)
     error_code: Int16
     members: list["Member"] = since(3)
@@ -140,12 +171,16 @@ class LeaveGroupResponse(Struct):
 
 @message(api_key=15, versions="0-6", flexible="5+")
 class DescribeGroupsRequest(Struct):
+    """The state of groups, for tools."""
+
     groups: list[String]
     include_authorized_operations: Boolean = since(3)
 
 
 @message(api_key=15, versions="0-6", flexible="5+")
 class DescribeGroupsResponse(Struct):
+    """Groups with their members.  A group that does not exist is "Dead", from version 6 an error."""
+
     throttle_time_ms: Int32 = since(1)
     groups: list["Group"]
 
@@ -170,12 +205,16 @@ class DescribeGroupsResponse(Struct):
 
 @message(api_key=16, versions="0-5", flexible="3+")
 class ListGroupsRequest(Struct):
-    states_filter: list[String] = since(4)
-    types_filter: list[String] = since(5)
+    """The groups that the answering broker coordinates."""
+
+    states_filter: list[String] = since(4)  # "Stable", "Empty" ...; empty: all
+    types_filter: list[String] = since(5)  # "classic", "consumer"; empty: all
 
 
 @message(api_key=16, versions="0-5", flexible="3+")
 class ListGroupsResponse(Struct):
+    """Their names and kinds."""
+
     throttle_time_ms: Int32 = since(1)
     error_code: Int16
     groups: list["Group"]
@@ -189,11 +228,15 @@ class ListGroupsResponse(Struct):
 
 @message(api_key=42, versions="0-2", flexible="2+")
 class DeleteGroupsRequest(Struct):
+    """Forget groups that have no members, and their offsets."""
+
     groups_names: list[String]
 
 
 @message(api_key=42, versions="0-2", flexible="2+")
 class DeleteGroupsResponse(Struct):
+    """An error per group."""
+
     throttle_time_ms: Int32
     results: list["Group"]
 
@@ -204,9 +247,14 @@ class DeleteGroupsResponse(Struct):
 
 @message(api_key=68, versions="0-1", flexible="0+")
 class ConsumerGroupHeartbeatRequest(Struct):
+    """Join, stay, report and leave, all in one (KIP-848).
+
+    A field that is null, or -1, has not changed since the last one.
+    """
+
     group_id: String
     member_id: String
-    member_epoch: Int32
+    member_epoch: Int32  # 0: join, -1: leave, -2: a static member leaves for a while
     instance_id: String | None
     rack_id: String | None
     rebalance_timeout_ms: Int32 = -1
@@ -222,11 +270,13 @@ class ConsumerGroupHeartbeatRequest(Struct):
 
 @message(api_key=68, versions="0-1", flexible="0+")
 class ConsumerGroupHeartbeatResponse(Struct):
+    """What the member should own now; `assignment` None: as before."""
+
     throttle_time_ms: Int32
     error_code: Int16
     error_message: String | None
     member_id: String | None
-    member_epoch: Int32
+    member_epoch: Int32  # to be sent with the next one
     heartbeat_interval_ms: Int32
     assignment: "Assignment | None"
 
@@ -240,12 +290,16 @@ class ConsumerGroupHeartbeatResponse(Struct):
 
 @message(api_key=69, versions="0-1", flexible="0+")
 class ConsumerGroupDescribeRequest(Struct):
+    """The state of groups of the newer kind."""
+
     group_ids: list[String]
     include_authorized_operations: Boolean
 
 
 @message(api_key=69, versions="0-1", flexible="0+")
 class ConsumerGroupDescribeResponse(Struct):
+    """Each member with what it owns and what it shall own."""
+
     throttle_time_ms: Int32
     groups: list["Group"]
 

@@ -1,15 +1,24 @@
-"""offsets"""
+"""Offsets: how far a group has read, kept by its coordinator.
+
+Source: KIP-211 (retention), KIP-320 (leader epochs), KIP-447 (stable offsets), KIP-496 (OffsetDelete), KIP-709 (several
+groups).
+"""
 
 from minikafka.wire.types import Boolean, Int16, Int32, Int64, String, Struct, Uuid, message, since, until
 
 
 @message(api_key=8, versions="2-10", flexible="8+")
 class OffsetCommitRequest(Struct):
+    """Keep these offsets for the group.
+
+    Alone (generation -1, no member) or as a member, which must be of the current generation.
+    """
+
     group_id: String
-    generation_id_or_member_epoch: Int32 = -1
+    generation_id_or_member_epoch: Int32 = -1  # -1: not a member
     member_id: String
     group_instance_id: String | None = since(7)
-    retention_time_ms: Int64 = until(4, default=-1)
+    retention_time_ms: Int64 = until(4, default=-1)  # -1: as the broker is set
     topics: list["Topic"]
 
     class Topic(Struct):
@@ -19,13 +28,15 @@ class OffsetCommitRequest(Struct):
 
         class Partition(Struct):
             partition_index: Int32
-            committed_offset: Int64
-            committed_leader_epoch: Int32 = since(6, default=-1)
-            committed_metadata: String | None
+            committed_offset: Int64  # of the next record to read
+            committed_leader_epoch: Int32 = since(6, default=-1)  # of the last record read, -1: unknown
+            committed_metadata: String | None  # any text of the client
 
 
 @message(api_key=8, versions="2-10", flexible="8+")
 class OffsetCommitResponse(Struct):
+    """An error per partition."""
+
     throttle_time_ms: Int32 = since(3)
     topics: list["Topic"]
 
@@ -41,10 +52,12 @@ class OffsetCommitResponse(Struct):
 
 @message(api_key=9, versions="1-10", flexible="6+")
 class OffsetFetchRequest(Struct):
+    """What offsets are kept?  `topics` None: all of the group's."""
+
     group_id: String = until(7)
     topics: list["Topic"] | None = since(0, 7, nullable=2)
-    groups: list["Group"] = since(8)
-    require_stable: Boolean = since(7)
+    groups: list["Group"] = since(8)  # several groups at once
+    require_stable: Boolean = since(7)  # wait, by UNSTABLE_OFFSET_COMMIT, for transactions that may change them
 
     class Topic(Struct):
         name: String = until(7)
@@ -64,6 +77,8 @@ class OffsetFetchRequest(Struct):
 
 @message(api_key=9, versions="1-10", flexible="6+")
 class OffsetFetchResponse(Struct):
+    """An offset of -1 where none is kept."""
+
     throttle_time_ms: Int32 = since(3)
     topics: list["Topic"] = until(7)
     error_code: Int16 = since(2, 7)
@@ -100,6 +115,8 @@ class OffsetFetchResponse(Struct):
 
 @message(api_key=47, versions="0")
 class OffsetDeleteRequest(Struct):
+    """Forget the offsets of partitions which the group no longer reads."""
+
     group_id: String
     topics: list["Topic"]
 
@@ -113,6 +130,8 @@ class OffsetDeleteRequest(Struct):
 
 @message(api_key=47, versions="0")
 class OffsetDeleteResponse(Struct):
+    """An error per partition."""
+
     error_code: Int16
     throttle_time_ms: Int32
     topics: list["Topic"]
