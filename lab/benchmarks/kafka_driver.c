@@ -242,6 +242,39 @@ static int read_metadata(Cursor answer) {
     return led;
 }
 
+/* Whether the leaders know that they lead: Metadata may tell before they have heard.  ListOffsets asks each. */
+static int leaders_serve(void) {
+    Buffer frame = {0};
+    int refused = 0;
+    for (Broker *broker = brokers; broker < brokers + broker_count; broker++) {
+        int led = 0, fd;
+        for (int index = 0; index < options.partitions; index++) led += partitions[index].leader == broker->id;
+        if (!led) continue;
+        fd = dial(broker->host, broker->port);
+        begin_request(&frame, LIST_OFFSETS, 1, 0);
+        put32(&frame, -1);
+        put32(&frame, 1);
+        put_string(&frame, options.topic);
+        put32(&frame, led);
+        for (int index = 0; index < options.partitions; index++)
+            if (partitions[index].leader == broker->id) {
+                put32(&frame, partitions[index].index);
+                put64(&frame, -1); /* the end */
+            }
+        Cursor answer = ask(fd, &frame);
+        if (take32(&answer) != 1) die("ListOffsets answered for another number of topics");
+        skip_string(&answer);
+        for (int count = take32(&answer); count > 0; count--) {
+            take32(&answer);
+            refused += take16(&answer) != 0;
+            take(&answer, 16);
+        }
+        close(fd);
+    }
+    free(frame.data);
+    return !refused;
+}
+
 static void find_leaders(int wanted) { /* wanted: how many partitions there shall be, 0 for however many */
     Buffer frame = {0};
     int fd = dial_bootstrap(), led;
@@ -252,8 +285,8 @@ static void find_leaders(int wanted) { /* wanted: how many partitions there shal
         put_string(&frame, options.topic);
         put8(&frame, 0); /* do not create it */
         led = read_metadata(ask(fd, &frame));
-        if (led && led == options.partitions && (!wanted || led == wanted)) break;
-        if (now_ns() > deadline) die("%d of the partitions of %s have a leader", led, options.topic);
+        if (led && led == options.partitions && (!wanted || led == wanted) && leaders_serve()) break;
+        if (now_ns() > deadline) die("%d partitions of %s have a leader, or it refuses", led, options.topic);
         usleep(20000);
     }
     close(fd);
