@@ -233,6 +233,11 @@ class Node:
             self._checkpoint_watermarks,
             "high watermark checkpoint",
         )
+        every(
+            lambda: settings.log_flush_offset_checkpoint_interval_ms / 1000,
+            self._checkpoint_recovery_points,
+            "recovery point checkpoint",
+        )
         every(lambda: settings.log_retention_check_interval_ms / 1000, self._start_retention, "retention")
         every(lambda: 1.0, self._flush_by_time, "flush")
 
@@ -246,7 +251,10 @@ class Node:
             partition.shrink_isr(now_ms)
 
     def _checkpoint_watermarks(self) -> None:
-        self.folders.checkpoint_high_watermarks()
+        self.background.start(self.folders.checkpoint_high_watermarks(), "high watermark checkpoint")
+
+    def _checkpoint_recovery_points(self) -> None:
+        self.background.start(self.folders.checkpoint_recovery_points(), "recovery point checkpoint")
 
     def _start_retention(self) -> None:
         self.background.start(self.folders.retention(self._partitions()), "retention")
