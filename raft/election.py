@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 
 def campaign(node: "Node", *, transfer: bool = False) -> None:
-    """The election timeout passed, or (`transfer`) the leader asks this server to take over, which needs no pre-vote."""
-    if node.role is Role.LEADER or not node.membership.may_vote(node.id):
+    """The election timeout passed, or (`transfer`) the leader asks this server to take over, which needs no pre-vote.
+
+    A server whose removal is in its log but not committed may be needed yet: only it may have what others lack.  So it
+    runs, without counting its own vote ([T] §4.2.2).
+    """
+    if node.role is Role.LEADER or not node.log.gives_a_voice(node.id):
         return
     if transfer:
         run_for_election(node, transfer=True)

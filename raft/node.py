@@ -82,8 +82,8 @@ class Node:
         # Persistent state on all servers ([R] Figure 2); the caller saves it.
         self.log = Log(saved)
         self.term, self.vote = saved.hard_state.term, saved.hard_state.vote
-        if self.log.last_term > self.term:  # the power went between the entries and the term they came with
-            self.term, self.vote = self.log.last_term, None
+        if self.log.last_term > self.term:  # the power went between the entries and the hard state they came with, and
+            self.term, self.vote = self.log.last_term, id  # with the vote: it counts as spent, on whomever
 
         # Volatile state on all servers.
         self.log.commit_to(min(saved.hard_state.commit, self.log.last_index))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from minikafka.log.partition_log import TimedOffset
 from minikafka.replication.partition import Partition
 from minikafka.wire.errors import ErrorCode, KafkaError
-from minikafka.wire.messages.offsets import ListOffsetsRequest, ListOffsetsResponse
+from minikafka.wire.messages.fetch import ListOffsetsRequest, ListOffsetsResponse
 
 if TYPE_CHECKING:
     from minikafka.broker import Broker
