@@ -607,7 +607,7 @@ class PartitionLog:
         """
         self._check_online()
         try:
-            self._remove_doomed(now_ms)
+            self.remove_doomed(now_ms)
             count = deletable(self._facts(), self.settings, self.log_start_offset, self.high_watermark, now_ms)
             if count == len(self.segments):
                 self.roll(now_ms)
@@ -646,7 +646,14 @@ class PartitionLog:
         self._doomed.append((when_ms, doomed))
         self._names_changed = True
 
-    def _remove_doomed(self, now_ms: int) -> None:
+    def let_go(self) -> None:
+        """Close its files as they are: the folder is to be renamed, or is lost."""
+        for segment in self.segments:
+            for path in segment.names():
+                self.files.close(path)
+
+    def remove_doomed(self, now_ms: int) -> None:
+        """Unlink the files of segments that were deleted long enough ago."""
         while self._doomed and self._doomed[0][0] <= now_ms:
             for path in self._doomed.pop(0)[1]:
                 with suppress(FileNotFoundError):
@@ -684,7 +691,7 @@ class PartitionLog:
         if self.offline is not None:
             return
         try:
-            self._remove_doomed(now_ms)
+            self.remove_doomed(now_ms)
             self._make_durable()
         except OSError as error:
             raise self._failed(error) from error
