@@ -346,6 +346,7 @@ class Broker:
 
         async def flush() -> None:
             for partition in partitions:
+                partition.flushed_ms = self.now_ms()
                 try:
                     await partition.log.flush()
                 except KafkaError as error:

@@ -179,6 +179,7 @@ class Node:
         await self.folders.load()
         await self._join()
         self._start_ticks()
+        self.broker.producer_ids.prefetch()
         self.server.open_gates()
 
     async def _join(self) -> None:
@@ -261,8 +262,8 @@ class Node:
 
     def _flush_by_time(self) -> None:
         assert self.broker is not None
-        now_ms = self.broker.wall_ms()
-        due = [each for each in self._partitions() if each.log.flush_due(now_ms)]
+        now_ms = self.broker.now_ms()
+        due = [each for each in self._partitions() if each.flush_due(now_ms)]
         if due:
             self.broker.flush_then(due, lambda: None)
 
