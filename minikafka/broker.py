@@ -216,7 +216,9 @@ class Broker:
 
     async def _create(self, names: list[str]) -> None:
         settings = self.settings
-        request = CreateTopicsRequest(timeout_ms=settings.request_timeout_ms, topics=[self._new_topic(name) for name in names])
+        request = CreateTopicsRequest(
+            timeout_ms=settings.request_timeout_ms, topics=[self._new_topic(name) for name in names]
+        )
         try:
             response = await self.admin.call(request, settings.request_timeout_ms / 1000)
             for made in response.topics:

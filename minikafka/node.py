@@ -297,5 +297,3 @@ class Node:
         await self.folders.close()
         if self.admin is not None:
             await self.admin.stop()
-
-

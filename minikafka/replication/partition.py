@@ -48,7 +48,14 @@ class Follower:
     broker_epoch     of the broker that fetches: a restarted one is another
     """
 
-    __slots__ = ("broker_epoch", "caught_up_ms", "fetched_ms", "leader_end_at_fetch", "log_end_offset", "log_start_offset")
+    __slots__ = (
+        "broker_epoch",
+        "caught_up_ms",
+        "fetched_ms",
+        "leader_end_at_fetch",
+        "log_end_offset",
+        "log_start_offset",
+    )
 
     def __init__(self, caught_up_ms: int) -> None:
         self.log_end_offset = NOT_KNOWN
@@ -158,7 +165,9 @@ class Partition:
 
     def __repr__(self) -> str:
         role = "leader" if self.leading else f"follower of {self.leader}"
-        return f"<{self.topic}-{self.index} {role} epoch {self.leader_epoch} isr {self.isr} hw {self.log.high_watermark}>"
+        return (
+            f"<{self.topic}-{self.index} {role} epoch {self.leader_epoch} isr {self.isr} hw {self.log.high_watermark}>"
+        )
 
     # -- roles ----------------------------------------------------------------------------------------------------
 

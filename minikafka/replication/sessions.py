@@ -30,7 +30,16 @@ Key = tuple[bytes, int]
 class Followed:
     """One partition in a session: from where the follower reads, and what it was told last."""
 
-    __slots__ = ("epoch", "last_epoch", "log_start", "max_bytes", "offset", "partition", "told_log_start", "told_watermark")
+    __slots__ = (
+        "epoch",
+        "last_epoch",
+        "log_start",
+        "max_bytes",
+        "offset",
+        "partition",
+        "told_log_start",
+        "told_watermark",
+    )
 
     def __init__(self, partition: Partition | None) -> None:
         self.partition = partition
@@ -92,15 +101,16 @@ class Session:
                     self._tell_leader(followed, key, now_ms, errors)
         return errors
 
-    def _tell_leader(
-        self, followed: Followed, key: Key, now_ms: int, errors: list[tuple[bytes, Answer]]
-    ) -> None:
+    def _tell_leader(self, followed: Followed, key: Key, now_ms: int, errors: list[tuple[bytes, Answer]]) -> None:
         """A follower whose log departs from ours has not got what its offset claims."""
         partition = followed.partition
         assert partition is not None
         try:
             partition.check_leader(followed.epoch)
-            if followed.last_epoch >= 0 and where_logs_part(partition, followed.offset, followed.last_epoch) is not None:
+            if (
+                followed.last_epoch >= 0
+                and where_logs_part(partition, followed.offset, followed.last_epoch) is not None
+            ):
                 return
             if followed.offset > partition.log.log_end_offset or followed.offset < partition.log.log_start_offset:
                 return
@@ -219,7 +229,9 @@ class Sessions:
             session.close()
 
 
-def response_of(session_id: int, answers: list[tuple[bytes, Answer]], error: ErrorCode = ErrorCode.NONE) -> FetchResponse:
+def response_of(
+    session_id: int, answers: list[tuple[bytes, Answer]], error: ErrorCode = ErrorCode.NONE
+) -> FetchResponse:
     """Answers of partitions, by topic."""
     topics: dict[bytes, list[Answer]] = {}
     for topic_id, answer in answers:
