@@ -12,7 +12,7 @@ from cli.simulate_raft import UNTIL_S, judge_raft
 from simulation.runner import run_seed, run_seeds
 from tests.simulations.planted_raft import BUGS, judge_planted
 
-SEEDS = range(1, int(os.environ.get("SEEDS", 60)) + 1)
+SEEDS = range(1, int(os.environ.get("SEEDS", 40)) + 1)
 
 
 def test_raft_keeps_its_promises():
