@@ -30,7 +30,9 @@ def record(theme: Theme) -> None:
         sys.exit(1)
     write(FOLDER / f"{theme.name}.txt", theme.text, scenes)
     steps = sum(len(scene.steps) for scene in scenes)
-    print(f"{theme.name}: {len(scenes)} stories, {steps} exchanges, {played - started:.1f} s after {started - began:.1f} s")
+    print(
+        f"{theme.name}: {len(scenes)} stories, {steps} exchanges, {played - started:.1f} s after {started - began:.1f} s"
+    )
 
 
 def main() -> None:
