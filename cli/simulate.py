@@ -19,6 +19,7 @@ import click
 
 from cli import campaign
 from cli.campaign import seed_options
+from cli.simulate_raft import raft
 from miniredis.options import OPTIONS
 from miniredis.persistence.snapshotter import StepSnapshotter
 from miniredis.server import Server
@@ -175,6 +176,9 @@ async def judge_miniredis(world: World, appendfsync: str) -> object:
 @click.group()
 def simulate() -> None:
     """Run a server under virtual time, thousands of seeds."""
+
+
+simulate.add_command(raft)
 
 
 @simulate.command()

@@ -20,9 +20,11 @@ import click
 
 from cli import campaign
 from cli.campaign import seed_options
+from cli.watched_raft import Report, WatchedHost
 from durable.journal import CorruptJournal
 from raft.example_server import Client, ReplicatedTable
 from raft.host import Host as RaftHost
+from raft.invariants import InvariantViolated
 from raft.membership import Membership
 from raft.ready import Role, Settings
 from scenarios import raft as scenario
@@ -43,6 +45,8 @@ class SimulatedCluster:
         self.world, self.shape = world, shape
         self.members = list(range(1, nodes + 1))
         self.founders = Membership.of(*self.members)
+        self.broken: asyncio.Future[InvariantViolated] = asyncio.get_running_loop().create_future()
+        self.report = Report(self._broken)
         self.hosts: dict[int, RaftHost] = {}  # those that run, or ran last
         self._used = nodes
 
@@ -55,7 +59,11 @@ class SimulatedCluster:
     async def software(self, node: int, host: Host) -> None:
         """One node: nothing in it knows that it is simulated."""
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        raft = self.shape.host(node, host, on_failed=failed.set_result)
+        try:
+            raft = self.shape.host(node, host, self.report, on_failed=failed.set_result)
+        except (OSError, CorruptJournal) as error:  # its disk fails, or has lost what an fsync that failed did not keep
+            self.world.note(f"{name_of(node)} cannot start: {error}")
+            sys.exit(1)
         raft.dial({each: (name_of(each), PEERS) for each in IDS})
         await raft.listen(None, PEERS)
         table = ReplicatedTable()
@@ -65,6 +73,11 @@ class SimulatedCluster:
         await asyncio.get_running_loop().create_server(lambda: Client(driver, table), None, CLIENTS)
         await failed
         sys.exit(1)
+
+    def _broken(self, violated: InvariantViolated) -> None:
+        self.world.note(f"broken: {violated}")
+        if not self.broken.done():
+            self.broken.set_result(violated)
 
     def kill(self, node: int) -> None:
         self.world.kill(name_of(node))
@@ -125,8 +138,9 @@ class Shape:
             kept_entries=random.choice((0, 3, 50)),
         )
 
-    def host(self, node: int, host: Host, on_failed: Callable[[BaseException], None]) -> RaftHost:
-        return RaftHost(
+    def host(self, node: int, host: Host, report: Report, on_failed: Callable[[BaseException], None]) -> RaftHost:
+        return WatchedHost(
+            report,
             node,
             host.disk,
             "raft",
@@ -173,12 +187,17 @@ def model(state: Any, operation: tuple[Any, ...]) -> tuple[Any, Any]:
 async def raft_run(world: World, plan: scenario.Plan) -> scenario.Report:
     """One seed.  Raises Violated, NotLinearizable, or what the invariants raise."""
     world.note(f"plan {plan}")
-    world.expect(CorruptJournal)  # of a node whose fsync had failed: it stays away, as it must
     cluster = SimulatedCluster(world, plan.nodes, Shape(world.random("shape")))
     for node in cluster.members:
         cluster.start(node)
     history = History()
-    report = await scenario.run(cluster, plan, history, world.random("scenario"))
+    running = asyncio.create_task(scenario.run(cluster, plan, history, world.random("scenario")))
+    ends: list[asyncio.Future[Any]] = [running, cluster.broken]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if cluster.broken.done():
+        running.cancel()
+        raise cluster.broken.result()
+    report = await running
     world.note(f"report {report}")
     verify(history, model)
     return report

@@ -27,7 +27,8 @@ from typing import Any, Protocol
 
 from raft.membership import Membership
 from raft.messages import Entry, EntryKind, Message, Snapshot
-from raft.node import Leadership, Node, NotLeader, Ready, Refused, Role
+from raft.node import Node
+from raft.ready import Leadership, NotLeader, Ready, Refused, Role
 from raft.storage import GroupStorage
 
 logger = logging.getLogger("raft")

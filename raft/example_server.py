@@ -1,6 +1,7 @@
 """The replicated table as a server: what a client sends, and the four things it may be told.
 
-    request   [number, "propose", command] | [number, "read", key] | [number, "transfer", to] | [number, "members", change, id]
+    request   [number, "propose", command] | [number, "read", key] | [number, "transfer", to]
+              | [number, "members", change, node]
     answer    [number, "ok", value] | [number, "elsewhere", leader] | [number, "lost", None] | [number, "unknown", None]
               | [number, "refused", reason]
 

@@ -36,6 +36,8 @@ logger = logging.getLogger("raft")
 class Host:
     """All of Raft that one process takes part in."""
 
+    driver_class = Driver
+
     def __init__(
         self,
         node_id: int,
@@ -94,7 +96,7 @@ class Host:
         if saved.snapshot.index:
             machine.restore(saved.snapshot.data)
         node = Node(self.node_id, saved, self.settings, Random(self._random.getrandbits(64)), saved.snapshot.index)
-        driver = self.drivers[group] = Driver(
+        driver = self.drivers[group] = self.driver_class(
             node,
             storage,
             machine,

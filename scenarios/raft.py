@@ -22,7 +22,6 @@ Sources: Ongaro (2014 thesis) §6.3, §6.4; Jepsen's nemeses for the faults.  Ne
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, cast
@@ -58,6 +57,7 @@ class Cluster(Protocol):
     def slow_disk(self, node: int, factor: float) -> None: ...
     def break_disk(self, node: int, broken: bool) -> None:
         """Whether its fsyncs fail from now on: it must end by itself, with the next one."""
+
     def clock_rate(self, node: int, rate: float) -> None: ...
     def leader(self) -> int | None:
         """Who leads, as the simulation knows; any one of several that believe it."""
@@ -134,7 +134,7 @@ class Asker:
     async def ask(self, *request: Any, anyone: bool = False) -> tuple[str, Any]:
         """One attempt; ("unknown", None) when nobody can tell what came of it, "elsewhere" when nothing did."""
         node = self._believed
-        if node is None or anyone or node not in self._cluster.members:
+        if node is None or anyone:
             node = self._random.choice(self._cluster.members)
         try:
             async with asyncio.timeout(self._answer_s):
@@ -278,7 +278,6 @@ class Nemesis:
 
     def __init__(self, arena: Arena, random: Random) -> None:
         self._arena, self._cluster, self._plan, self._random = arena, arena.cluster, arena.plan, random
-        self._asker = Asker(arena.cluster, random, arena.plan.answer_s)
         self._broken: int | None = None
 
     async def run(self) -> None:
@@ -293,7 +292,6 @@ class Nemesis:
                 await strike
         for strike in under_way:
             await strike
-        self._asker.close()
         self._cluster.heal()
         for node in self._cluster.members:
             self._cluster.slow_disk(node, 1.0)
@@ -309,7 +307,7 @@ class Nemesis:
         """The leader, half of the time."""
         leader = self._cluster.leader()
         if leader in self._cluster.members and self._random.random() < 0.5:
-            return cast(int, leader)
+            return leader
         return self._random.choice(self._cluster.members)
 
     def _start(self, node: int) -> None:
@@ -404,8 +402,9 @@ class Nemesis:
             self._start(self._broken)
 
     async def transfer(self) -> None:
-        with suppress(*LOST):
-            await self._asker.ask("transfer", self._random.choice(self._cluster.members))
+        asker = self._asker()
+        await asker.ask("transfer", self._random.choice(self._cluster.members))
+        asker.close()
 
     async def members(self) -> None:
         """A new node joins, or one that is there leaves; one that left never comes back."""
@@ -431,13 +430,18 @@ class Nemesis:
 
     async def _change(self, change: str, node: int) -> bool:
         """Whether it certainly came to be."""
+        asker = self._asker()
         until = asyncio.get_running_loop().time() + self._plan.patience_s
-        while asyncio.get_running_loop().time() < until:
-            status, _ = await self._asker.ask("members", change, node)
-            if status == "ok":
-                return True
+        status = ""
+        while status != "ok" and asyncio.get_running_loop().time() < until:
+            status, _ = await asker.ask("members", change, node)
             await asyncio.sleep(0.3)
-        return False
+        asker.close()
+        return status == "ok"
+
+    def _asker(self) -> Asker:
+        """One for each fault, as several may be under way."""
+        return Asker(self._cluster, self._random, self._plan.answer_s)
 
 
 async def run(cluster: Cluster, plan: Plan, history: Recorder, random: Random) -> Report:

@@ -22,6 +22,7 @@ from typing import Any
 
 from minikafka.controller.brokers import fence_silent, heartbeat, register, unregister
 from minikafka.controller.configs import alter_configs, incremental_alter_configs
+from minikafka.controller.directories import assign_replicas
 from minikafka.controller.elect_leaders import elect_leaders
 from minikafka.controller.features import bootstrap_records, new_cluster_id, update_features
 from minikafka.controller.image import Delta, MetadataImage
@@ -37,6 +38,7 @@ from minikafka.wire.messages.configs import AlterConfigsRequest, IncrementalAlte
 from minikafka.wire.messages.controller import (
     AllocateProducerIdsRequest,
     AlterPartitionRequest,
+    AssignReplicasToDirsRequest,
     BrokerHeartbeatRequest,
     BrokerRegistrationRequest,
 )
@@ -52,6 +54,7 @@ DECIDE: dict[type, Callable[[ControllerState, Any, int], Decision]] = {
     BrokerHeartbeatRequest: heartbeat,
     UnregisterBrokerRequest: unregister,
     AlterPartitionRequest: alter_partition,
+    AssignReplicasToDirsRequest: assign_replicas,
     ElectLeadersRequest: elect_leaders,
     CreateTopicsRequest: create_topics,
     CreatePartitionsRequest: create_partitions,

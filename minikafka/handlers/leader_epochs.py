@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from minikafka.wire.errors import ErrorCode, KafkaError
-from minikafka.wire.messages.offsets import OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse
+from minikafka.wire.messages.fetch import OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse
 
 if TYPE_CHECKING:
     from minikafka.broker import Broker
@@ -35,7 +35,9 @@ def offset_for_leader_epoch(
                 partition = broker.partition_named(topic.topic, asked.partition)
                 partition.check_leader(asked.current_leader_epoch)
                 log = partition.log
-                answer.leader_epoch, answer.end_offset = log.epochs.end_offset_for(asked.leader_epoch, log.log_end_offset)
+                answer.leader_epoch, answer.end_offset = log.epochs.end_offset_for(
+                    asked.leader_epoch, log.log_end_offset
+                )
             except KafkaError as error:
                 answer.error_code = error.code
             answers.append(answer)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from minikafka.replication.partition import Partition
-from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.errors import ErrorCode, KafkaError, error_named
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
 
 Key = tuple[bytes, int]
@@ -140,7 +140,8 @@ class Fetcher:
             session_epoch=self._session_epoch,
             topics=[FetchRequest.Topic(topic_id=topic_id, partitions=parts) for topic_id, parts in asked.items()],
             forgotten_topics_data=[
-                FetchRequest.ForgottenTopic(topic_id=topic_id, partitions=parts) for topic_id, parts in forgotten.items()
+                FetchRequest.ForgottenTopic(topic_id=topic_id, partitions=parts)
+                for topic_id, parts in forgotten.items()
             ],
             replica_state=FetchRequest.ReplicaState(replica_id=self.me, replica_epoch=self.broker_epoch()),
         )
@@ -164,7 +165,7 @@ class Fetcher:
             return []
         if response.error_code:
             for key in self.partitions:
-                self._rest(key, ErrorCode(response.error_code), now_ms)
+                self._rest(key, error_named(response.error_code), now_ms)
             self.restart_session()
             return []
         self._session_id = response.session_id
@@ -182,13 +183,16 @@ class Fetcher:
         """One partition's answer; whether records were written."""
         partition = copied.partition
         try:
-            if answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE and answer.log_start_offset > partition.log.log_end_offset:
+            if (
+                answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
+                and answer.log_start_offset > partition.log.log_end_offset
+            ):
                 # We have been away for longer than the leader keeps its records.
                 partition.log.truncate_fully_and_start_at(answer.log_start_offset)
                 self._changed[key] = None
                 return False
             if answer.error_code:
-                self._rest(key, ErrorCode(answer.error_code), now_ms)
+                self._rest(key, error_named(answer.error_code), now_ms)
                 return False
             copied.last_error = ErrorCode.NONE
             if answer.diverging_epoch is not None:
