@@ -153,7 +153,9 @@ class TopicOption:
 class OptionTable:
     """All settings of one kind of resource, by name."""
 
-    def __init__(self, kind: str, options: Iterable[TopicOption], together: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self, kind: str, options: Iterable[TopicOption], together: Callable[[Any], None] | None = None
+    ) -> None:
         """`kind`: "topic" or "group", as complaints call it.  `together`: checks values against each other."""
         self.kind, self.together = kind, together
         self.options = {option.name: option for option in options}

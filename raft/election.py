@@ -54,10 +54,6 @@ def run_for_election(node: "Node", *, transfer: bool = False) -> None:
     node.vote = node.id
     node.become(Role.CANDIDATE)
     node.reset_election_timer()
-    node.granted = {node.id}
-    if node.membership.is_majority(node.granted):
-        node.become_leader()
-        return
     log = node.log
     for voter in node.other_voters():
         node.send(RequestVote(node.id, voter, node.term, log.last_index, log.last_term, transfer))
@@ -99,6 +95,16 @@ def count_pre_vote(node: "Node", reply: PreVoteReply) -> None:
 def count_vote(node: "Node", reply: VoteReply) -> None:
     """Only votes of this term come here: a late one from an earlier election was dropped in `Node.step`."""
     if reply.granted:
-        node.granted.add(reply.sender)
-        if node.membership.is_majority(node.granted):
-            node.become_leader()
+        win_if_majority(node, reply.sender)
+
+
+def count_own_vote(node: "Node") -> None:
+    """Its vote for itself is durable, and counts only now, like any other: so no leader forgets that it was one."""
+    if node.role is Role.CANDIDATE and node.term_is_durable:
+        win_if_majority(node, node.id)
+
+
+def win_if_majority(node: "Node", voter: int) -> None:
+    node.granted.add(voter)
+    if node.membership.is_majority(node.granted):
+        node.become_leader()

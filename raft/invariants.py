@@ -180,7 +180,9 @@ class Invariants:
             if entry.index < len(mirror.chain):
                 link = mirror.chain[entry.index]
                 known = self.links.setdefault((entry.index, entry.term), link)
-                check(link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}")
+                check(
+                    link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}"
+                )
 
     def _check_new_leader(self, node: Node, server: Server) -> None:
         server.led = node.term

@@ -147,6 +147,10 @@ class Node:
     def applied_index(self) -> int:
         return self.log.applied
 
+    @property
+    def term_is_durable(self) -> bool:
+        return self._durable_term == self.term
+
     def __repr__(self) -> str:
         return (
             f"<Node {self.id} {self.role.value} term {self.term} log {self.first_index}..{self.last_index} "
@@ -318,6 +322,7 @@ class Node:
         """All of `ready` is done: saved, sent, applied."""
         if ready.hard_state is not None:
             self._durable_term = ready.hard_state.term
+            election.count_own_vote(self)
         self.log.was_saved(ready.number)
         if ready.snapshot is not None:
             self.log.applied = max(self.log.applied, ready.snapshot.index)
@@ -342,7 +347,7 @@ class Node:
 
     def send(self, message: Message) -> None:
         """Queue a message behind what it promises; any message promises the term it names."""
-        if message.promises or self.term != self._durable_term:
+        if message.promises or not self.term_is_durable:
             self._after_save.append(message)
         else:
             self._at_once.append(message)

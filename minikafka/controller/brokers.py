@@ -124,9 +124,7 @@ def check_broker_epoch(state: ControllerState, broker_id: int, broker_epoch: int
     """The broker that speaks, if this is its registration.  Raises KafkaError (77)."""
     broker = state.image.brokers.get(broker_id)
     if broker is None:
-        raise KafkaError(
-            ErrorCode.STALE_BROKER_EPOCH, f"No broker registration found for broker id {broker_id}"
-        )
+        raise KafkaError(ErrorCode.STALE_BROKER_EPOCH, f"No broker registration found for broker id {broker_id}")
     if broker.epoch != broker_epoch:
         raise KafkaError(
             ErrorCode.STALE_BROKER_EPOCH,
@@ -169,9 +167,7 @@ def heartbeat(state: ControllerState, request: BrokerHeartbeatRequest, now_ms: i
     if lost and working:
         if after is before:
             records += leave(state, broker.id, lambda partition: partition.directory_of(broker.id) in lost)
-        records.append(
-            BrokerRegistrationChangeRecord(broker_id=broker.id, broker_epoch=broker.epoch, log_dirs=working)
-        )
+        records.append(BrokerRegistrationChangeRecord(broker_id=broker.id, broker_epoch=broker.epoch, log_dirs=working))
     response = BrokerHeartbeatResponse(
         is_caught_up=request.current_metadata_offset >= broker.epoch,
         is_fenced=after in (Standing.FENCED, Standing.SHUTDOWN_NOW),
@@ -206,9 +202,7 @@ def may_stop(state: ControllerState, broker: Broker) -> bool:
     return known is None or session.leaving_at is None or session.leaving_at <= known
 
 
-def change_standing(
-    state: ControllerState, broker: Broker, before: Standing, after: Standing
-) -> list[MetadataRecord]:
+def change_standing(state: ControllerState, broker: Broker, before: Standing, after: Standing) -> list[MetadataRecord]:
     if after is before or (before is Standing.FENCED and after is Standing.SHUTDOWN_NOW):
         return []
     match after:

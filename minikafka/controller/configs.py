@@ -51,9 +51,7 @@ class Change:
     value: str | None
 
 
-def incremental_alter_configs(
-    state: ControllerState, request: IncrementalAlterConfigsRequest, now_ms: int
-) -> Decision:
+def incremental_alter_configs(state: ControllerState, request: IncrementalAlterConfigsRequest, now_ms: int) -> Decision:
     """Each resource is answered for itself, all that are good are one entry."""
     records: list[MetadataRecord] = []
     responses = []
@@ -120,9 +118,7 @@ def check_values(changes: Sequence[Change]) -> None:
     """What can be said of changes without knowing their resource.  Raises KafkaError (42)."""
     if len({change.name for change in changes}) < len(changes):
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-    without_value = [
-        change.name for change in changes if change.value is None and change.operation != Operation.DELETE
-    ]
+    without_value = [change.name for change in changes if change.value is None and change.operation != Operation.DELETE]
     if without_value:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {','.join(without_value)}")
     for change in changes:
@@ -161,9 +157,7 @@ def checked_changes(
             after[change.name] = value
         # Equal values of brokers are written too: they reload files (keystores) when told to set them again.
         if value != current.get(change.name) or resource_type is ResourceType.BROKER:
-            records.append(
-                ConfigRecord(resource_type=resource_type, resource_name=name, name=change.name, value=value)
-            )
+            records.append(ConfigRecord(resource_type=resource_type, resource_name=name, name=change.name, value=value))
     check_resource_name(resource_type, name)
     options = state.settings.options.get(resource_type)
     if options is not None:
@@ -173,9 +167,7 @@ def checked_changes(
     return records
 
 
-def value_after(
-    state: ControllerState, resource_type: ResourceType, current: str | None, change: Change
-) -> str | None:
+def value_after(state: ControllerState, resource_type: ResourceType, current: str | None, change: Change) -> str | None:
     """What the setting is after `change`.  Raises KafkaError (40)."""
     if change.operation in (Operation.SET, Operation.DELETE):
         return change.value if change.operation == Operation.SET else None

@@ -187,9 +187,7 @@ class Delta:
     features: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(
-            self.partitions or self.created or self.deleted or self.brokers or self.configs or self.features
-        )
+        return bool(self.partitions or self.created or self.deleted or self.brokers or self.configs or self.features)
 
 
 @dataclass(slots=True)
@@ -266,9 +264,7 @@ class MetadataImage:
                 for name, value in settings.items()
             ]
         if self.next_producer_id:
-            records.append(
-                ProducerIdsRecord(broker_id=-1, broker_epoch=-1, next_producer_id=self.next_producer_id)
-            )
+            records.append(ProducerIdsRecord(broker_id=-1, broker_epoch=-1, next_producer_id=self.next_producer_id))
         return records
 
 

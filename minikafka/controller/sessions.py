@@ -57,9 +57,7 @@ class Sessions:
         """Whether this registration of the broker was heard within the session timeout."""
         session = self.by_broker.get(broker.id)
         return (
-            session is not None
-            and session.broker_epoch == broker.epoch
-            and now_ms - session.heard_ms < self.timeout_ms
+            session is not None and session.broker_epoch == broker.epoch and now_ms - session.heard_ms < self.timeout_ms
         )
 
     def silent(self, brokers: Iterable[Broker], now_ms: int) -> Iterator[Broker]:

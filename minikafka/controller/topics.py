@@ -55,9 +55,7 @@ def check_name(name: str) -> None:
     if len(name) > NAME_LENGTH_MAX:
         raise refused(f"the length of '{name}' is longer than the max allowed length {NAME_LENGTH_MAX}")
     if not LEGAL_NAME.fullmatch(name):
-        raise refused(
-            f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
-        )
+        raise refused(f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
 
 
 def check_collision(image: MetadataImage, name: str) -> None:
@@ -127,9 +125,7 @@ def too_many_partitions(request: CreateTopicsRequest) -> Decision:
 def create_topic(state: ControllerState, topic: TopicRequest) -> tuple[TopicResponse, list[MetadataRecord]]:
     """Raises KafkaError."""
     if topic.name == METADATA_TOPIC:
-        raise KafkaError(
-            ErrorCode.INVALID_REQUEST, f"Creation of internal topic {METADATA_TOPIC} is prohibited."
-        )
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Creation of internal topic {METADATA_TOPIC} is prohibited.")
     check_name(topic.name)
     check_collision(state.image, topic.name)
     if topic.name in state.image.topic_ids:
@@ -170,9 +166,7 @@ def initial_partitions(state: ControllerState, topic: TopicRequest) -> list[Part
             "Replication factor must be larger than 0, or -1 to use the default value.",
         )
     if topic.num_partitions < -1 or topic.num_partitions == 0:
-        raise KafkaError(
-            ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."
-        )
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
     count = settings.num_partitions if topic.num_partitions == -1 else topic.num_partitions
     if count > PARTITIONS_IN_A_REQUEST_MAX:
         raise KafkaError(ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request.")

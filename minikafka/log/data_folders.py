@@ -28,24 +28,26 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from durable.disk import Disk, Lock
+from durable.replace_file import replace_file_soon
 from minikafka.log.checkpoints import (
-    HIGH_WATERMARKS,
-    LOG_STARTS,
-    RECOVERY_POINTS,
-    MetaProperties,
+    HIGH_WATERMARK,
+    LOG_START,
+    RECOVERY_POINT,
+    BadCheckpoint,
     Offsets,
-    read_clean_marker,
+    deleted_folder,
+    mark_clean_shutdown,
+    offsets_text,
     read_meta_properties,
     read_offsets,
-    remove_clean_marker,
-    write_clean_marker,
+    read_partition_metadata,
+    take_clean_shutdown,
     write_meta_properties,
-    write_offsets,
 )
 from minikafka.log.open_files import OpenFiles
 from minikafka.log.partition_log import LogSettings, PartitionLog
 from minikafka.wire.errors import ErrorCode, KafkaError
-from minikafka.wire.types import uuid_text
+from minikafka.wire.types import uuid_bytes, uuid_text
 from serving.clock import Clock
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ logger = logging.getLogger("minikafka.log")
 
 METADATA_FOLDER = "metadata-quorum"
 DELETE_SUFFIX = "-delete"
+PARTITION_METADATA = "partition.metadata"
 SLICE_S = 0.005
 """How long opening logs may hold the loop."""
 
@@ -67,21 +70,25 @@ class FolderError(Exception):
 class DataFolder:
     """One folder of log.dirs.
 
-    online          False from the first I/O error on
-    clean, epoch    whether it was left in good order the last time, and by which epoch of this broker
+    online     False from the first I/O error on
+    left_by    the epoch of this broker that left it in good order; None after any other end
+    meta       what meta.properties says
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.online = True
-        self.clean = False
-        self.epoch = -1
-        self.meta = MetaProperties()
+        self.left_by: int | None = None
+        self.meta: dict[str, str] = {}
         self.lock: Lock | None = None
         self.logs: dict[tuple[str, int], PartitionLog] = {}
         self.watermarks: Offsets = {}
         self.recovery_points: Offsets = {}
         self.starts: Offsets = {}
+
+    @property
+    def id(self) -> bytes:
+        return uuid_bytes(self.meta["directory.id"])
 
 
 class DataFolders:
@@ -102,6 +109,7 @@ class DataFolders:
         self.previous_epoch = -1
         self.cluster_id = ""
         self._folder_of: dict[PartitionLog, DataFolder] = {}
+        self._topic_ids: dict[PartitionLog, bytes | None] = {}
         self._doomed: list[tuple[int, str]] = []  # (when, folder) of deleted logs
         self._broker_epoch = -1
 
@@ -116,30 +124,32 @@ class DataFolders:
             except BlockingIOError:
                 raise FolderError(f"{folder.path} is in use by another process") from None
             folder.meta = self._meta_of(folder)
-            folder.clean, folder.epoch = read_clean_marker(self.disk, folder.path)
-        epochs = {folder.epoch for folder in self.folders if folder.clean}
-        if len(epochs) == 1 and all(folder.clean for folder in self.folders):
-            self.previous_epoch = epochs.pop()
-        self.cluster_id = next((folder.meta.cluster_id for folder in self.folders if folder.meta.cluster_id), "")
+            folder.left_by = take_clean_shutdown(self.disk, folder.path)
+        epochs = {folder.left_by for folder in self.folders}
+        if len(epochs) == 1 and (epoch := epochs.pop()) is not None:
+            self.previous_epoch = epoch
+        self.cluster_id = next((id for folder in self.folders if (id := folder.meta.get("cluster.id"))), "")
 
-    def _meta_of(self, folder: DataFolder) -> MetaProperties:
+    def _meta_of(self, folder: DataFolder) -> dict[str, str]:
         """What the folder says of itself; a new one is given an id."""
+        me = str(self.settings.node_id)
         meta = read_meta_properties(self.disk, folder.path)
         if meta is None:
-            meta = MetaProperties(node_id=self.settings.node_id, directory_id=uuid_text(self.random.randbytes(16)))
+            meta = {"version": "1", "node.id": me, "directory.id": uuid_text(self.random.randbytes(16))}
             write_meta_properties(self.disk, folder.path, meta)
-        if meta.node_id != self.settings.node_id:
-            raise FolderError(f"{folder.path} holds the data of node {meta.node_id}, not of {self.settings.node_id}")
+        if meta.get("node.id") != me:
+            raise FolderError(f"{folder.path} holds the data of node {meta.get('node.id')}, not of node {me}")
         return meta
 
     def belongs_to(self, cluster_id: str) -> str:
         """Write down whose data this is from now on; "" or why it cannot be."""
         for folder in self.folders:
-            if not folder.meta.cluster_id:
-                folder.meta = folder.meta._replace(cluster_id=cluster_id)
+            known = folder.meta.setdefault("cluster.id", "")
+            if not known:
+                folder.meta["cluster.id"] = cluster_id
                 write_meta_properties(self.disk, folder.path, folder.meta)
-            elif folder.meta.cluster_id != cluster_id:
-                return f"{folder.path} belongs to cluster {folder.meta.cluster_id}, the controllers are of {cluster_id}"
+            elif known != cluster_id:
+                return f"{folder.path} belongs to cluster {known}, the controllers are of {cluster_id}"
         self.cluster_id = cluster_id
         return ""
 
@@ -149,9 +159,9 @@ class DataFolders:
         began = loop.time()
         for folder in self.folders:
             try:
-                folder.watermarks = read_offsets(self.disk, join(folder.path, HIGH_WATERMARKS))
-                folder.recovery_points = read_offsets(self.disk, join(folder.path, RECOVERY_POINTS))
-                folder.starts = read_offsets(self.disk, join(folder.path, LOG_STARTS))
+                folder.watermarks = self._checkpoint(folder, HIGH_WATERMARK)
+                folder.recovery_points = self._checkpoint(folder, RECOVERY_POINT)
+                folder.starts = self._checkpoint(folder, LOG_START)
                 names = self.disk.listdir(folder.path)
             except OSError as error:
                 self._offline(folder, error)
@@ -160,19 +170,30 @@ class DataFolders:
                 if name.endswith(DELETE_SUFFIX):
                     self._doomed.append((self.clock.now_ms(), join(folder.path, name)))
                 elif (partition := partition_of(name)) is not None:
-                    self._open(folder, partition, None, LogSettings())
+                    self._open(folder, partition, self._topic_id_of(join(folder.path, name)), LogSettings())
                 if loop.time() - began > SLICE_S:
                     await asyncio.sleep(0)
                     began = loop.time()
         if not any(folder.online for folder in self.folders):
             raise FolderError("none of log.dirs can be read")
 
+    def _checkpoint(self, folder: DataFolder, name: str) -> Offsets:
+        """A checkpoint only spares work: one that cannot be read is as good as none."""
+        try:
+            return read_offsets(self.disk, join(folder.path, name))
+        except BadCheckpoint as error:
+            logger.warning("%s: going on without it", error)
+            return {}
+
+    def _topic_id_of(self, path: str) -> bytes | None:
+        try:
+            return read_partition_metadata(self.disk, join(path, PARTITION_METADATA))
+        except (FileNotFoundError, ValueError):
+            return None
+
     def begin(self, broker_epoch: int) -> None:
-        """From now on logs are written: until the next clean stop these folders are not clean."""
+        """The controller has taken us: this is the epoch that a clean stop will leave behind."""
         self._broker_epoch = broker_epoch
-        for folder in self.folders:
-            if folder.online:
-                remove_clean_marker(self.disk, folder.path)
 
     def _open(
         self, folder: DataFolder, partition: tuple[str, int], topic_id: bytes | None, settings: LogSettings
@@ -185,7 +206,7 @@ class DataFolders:
                 topic_id=topic_id,
                 settings=settings,
                 now_ms=self.clock.now_ms(),
-                clean=folder.clean,
+                clean=folder.left_by is not None,
                 recovery_point=folder.recovery_points.get(partition, 0),
                 log_start_offset=folder.starts.get(partition, 0),
                 files=self.files,
@@ -197,6 +218,7 @@ class DataFolders:
         log.high_watermark = max(log.log_start_offset, min(folder.watermarks.get(partition, 0), log.log_end_offset))
         folder.logs[partition] = log
         self._folder_of[log] = folder
+        self._topic_ids[log] = topic_id
         return log
 
     # -- logs come and go ----------------------------------------------------------------------------------------------
@@ -205,8 +227,8 @@ class DataFolders:
         """The log of a partition that is ours.  Raises KafkaError (56) when no folder is left for it."""
         for folder in self.folders:
             log = folder.logs.get((topic, index))
-            if log is not None and log.topic_id in (None, topic_id):
-                log.settings = settings
+            if log is not None and self._topic_ids[log] in (None, topic_id):
+                log.configure(settings)
                 return log
             if log is not None:  # of a topic of that name that is no more
                 self.delete(log)
@@ -221,13 +243,14 @@ class DataFolders:
     def delete(self, log: PartitionLog) -> None:
         """Rename its folder now, remove the files after file.delete.delay.ms."""
         folder = self._folder_of.pop(log)
+        self._topic_ids.pop(log)
         partition = next(key for key, each in folder.logs.items() if each is log)
         del folder.logs[partition]
         for offsets in (folder.watermarks, folder.recovery_points, folder.starts):
             offsets.pop(partition, None)
         try:
-            log.close_files()
-            doomed = f"{log.folder}.{self.random.randbytes(16).hex()}{DELETE_SUFFIX}"
+            log.let_go()
+            doomed = deleted_folder(log.folder, self.random.randbytes(16))
             self.disk.rename(log.folder, doomed)
             self._doomed.append((self.clock.now_ms() + log.settings.file_delete_delay_ms, doomed))
         except OSError as error:
@@ -263,7 +286,7 @@ class DataFolders:
                 log.roll_if_due(now_ms)
                 if partition.leading:
                     log.delete_old_segments(now_ms)
-                log.sweep(now_ms)
+                log.remove_doomed(now_ms)
             except KafkaError as error:
                 logger.error("%s: %s", log.name, error)
                 self.went_offline(log)
@@ -291,31 +314,31 @@ class DataFolders:
         return not any(folder.online for folder in self.folders)
 
     def online_ids(self) -> list[bytes]:
-        return [folder.meta.directory_uuid for folder in self.folders if folder.online]
+        return [folder.id for folder in self.folders if folder.online]
 
     def offline_ids(self) -> list[bytes]:
-        return [folder.meta.directory_uuid for folder in self.folders if not folder.online]
+        return [folder.id for folder in self.folders if not folder.online]
 
     # -- checkpoints and the end ----------------------------------------------------------------------------------------
 
-    def checkpoint_high_watermarks(self) -> None:
+    async def checkpoint_high_watermarks(self) -> None:
         for folder in self._online():
             folder.watermarks = {key: log.high_watermark for key, log in folder.logs.items()}
-            self._write(folder, HIGH_WATERMARKS, folder.watermarks)
+            await self._write(folder, HIGH_WATERMARK, folder.watermarks)
 
-    def checkpoint_recovery_points(self) -> None:
+    async def checkpoint_recovery_points(self) -> None:
         for folder in self._online():
             folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
             folder.starts = {key: log.log_start_offset for key, log in folder.logs.items() if log.log_start_offset}
-            self._write(folder, RECOVERY_POINTS, folder.recovery_points)
-            self._write(folder, LOG_STARTS, folder.starts)
+            await self._write(folder, RECOVERY_POINT, folder.recovery_points)
+            await self._write(folder, LOG_START, folder.starts)
 
     def _online(self) -> list[DataFolder]:
         return [folder for folder in self.folders if folder.online]
 
-    def _write(self, folder: DataFolder, name: str, offsets: Offsets) -> None:
+    async def _write(self, folder: DataFolder, name: str, offsets: Offsets) -> None:
         try:
-            write_offsets(self.disk, join(folder.path, name), offsets)
+            await replace_file_soon(self.disk, join(folder.path, name), offsets_text(offsets))
         except OSError as error:
             self._offline(folder, error)
 
@@ -328,11 +351,11 @@ class DataFolders:
                     log.close(self.clock.now_ms())
             except KafkaError as error:
                 self._offline(folder, log.offline or OSError(str(error)))
-        self.checkpoint_recovery_points()
-        self.checkpoint_high_watermarks()
+        await self.checkpoint_recovery_points()
+        await self.checkpoint_high_watermarks()
         for folder in self._online():
             if self._broker_epoch >= 0:
-                write_clean_marker(self.disk, folder.path, self._broker_epoch)
+                mark_clean_shutdown(self.disk, folder.path, self._broker_epoch)
         for folder in self.folders:
             if folder.lock is not None:
                 folder.lock.close()

@@ -101,7 +101,9 @@ class IsrChanges:
                     self._decided(*found, decided)
         return True
 
-    def _decided(self, partition: Partition, proposal: Proposal, decided: AlterPartitionResponse.Topic.Partition) -> None:
+    def _decided(
+        self, partition: Partition, proposal: Proposal, decided: AlterPartitionResponse.Topic.Partition
+    ) -> None:
         error = error_named(decided.error_code)
         if error is ErrorCode.NONE:
             partition.isr_decided(decided.leader_epoch, decided.partition_epoch, decided.isr, self.now_ms())

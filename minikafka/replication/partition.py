@@ -48,7 +48,14 @@ class Follower:
     broker_epoch     of the broker that fetches: a restarted one is another
     """
 
-    __slots__ = ("broker_epoch", "caught_up_ms", "fetched_ms", "leader_end_at_fetch", "log_end_offset", "log_start_offset")
+    __slots__ = (
+        "broker_epoch",
+        "caught_up_ms",
+        "fetched_ms",
+        "leader_end_at_fetch",
+        "log_end_offset",
+        "log_start_offset",
+    )
 
     def __init__(self, caught_up_ms: int) -> None:
         self.log_end_offset = NOT_KNOWN
@@ -152,12 +159,15 @@ class Partition:
         """(high watermark wanted, whom to tell), in the order of their offsets."""
         self.watchers: dict[Watcher, None] = {}
         """Who reads here, in the order they came."""
+        self.flushed_ms = 0  # when an fsync was last begun
         self.reign_start = 0  # LEO when this leadership began
         self.isr_shrinks = self.isr_expands = 0
 
     def __repr__(self) -> str:
         role = "leader" if self.leading else f"follower of {self.leader}"
-        return f"<{self.topic}-{self.index} {role} epoch {self.leader_epoch} isr {self.isr} hw {self.log.high_watermark}>"
+        return (
+            f"<{self.topic}-{self.index} {role} epoch {self.leader_epoch} isr {self.isr} hw {self.log.high_watermark}>"
+        )
 
     # -- roles ----------------------------------------------------------------------------------------------------
 
@@ -277,8 +287,11 @@ class Partition:
     @property
     def flush_asked(self) -> bool:
         """Whether `flush.messages` records have come since the last fsync."""
-        log = self.log
-        return log.log_end_offset - log.recovery_point >= self.settings.flush_messages
+        return self.log.unflushed >= self.settings.flush_messages
+
+    def flush_due(self, now_ms: int) -> bool:
+        """Whether something has not been flushed for `flush.ms`."""
+        return now_ms - self.flushed_ms >= self.settings.flush_ms and self.log.unflushed > 0
 
     def advance_high_watermark(self, now_ms: int) -> bool:
         """Raise it to the least log end of the in-sync set, proposed members included; whether it rose.

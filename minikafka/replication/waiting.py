@@ -91,7 +91,9 @@ class WaitingProduce:
 
     __slots__ = ("_deadline", "_deadlines", "_finish", "_outcome", "_pending")
 
-    def __init__(self, deadlines: Deadlines, outcome: Callable[[Any, ErrorCode], None], finish: Callable[[], None]) -> None:
+    def __init__(
+        self, deadlines: Deadlines, outcome: Callable[[Any, ErrorCode], None], finish: Callable[[], None]
+    ) -> None:
         self._deadlines = deadlines
         self._deadline: Deadline | None = None
         self._outcome = outcome

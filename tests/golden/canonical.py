@@ -159,9 +159,7 @@ def _records(data: bytes, position: int) -> Any:
         return data[position + 61 :]
     if read_header(data, position).is_log_append_time:
         return [(record.offset, record.key, record.value, list(record.headers)) for record in records]
-    return [
-        (record.offset, record.timestamp_ms, record.key, record.value, list(record.headers)) for record in records
-    ]
+    return [(record.offset, record.timestamp_ms, record.key, record.value, list(record.headers)) for record in records]
 
 
 def differences(recorded: Any, played: Any, path: str = "") -> list[str]:

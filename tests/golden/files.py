@@ -7,7 +7,7 @@
     >| 0000006b000b0009...                the same as bytes, the frame's size included
     < error_code 79, ...                  the answer
     <| 0000003a00000001...
-    -- a (an unknown api key)             bytes that are no request have no decoded form
+    -- a (an unknown key) ApiVersions 0   bytes made by hand are not decoded; an answer would be
     >| 0000000a7fff0000...
     <. the connection is closed
 
@@ -29,7 +29,7 @@ BYTES_A_LINE = 56
 
 
 def question(step: Step) -> tuple[Struct, int] | None:
-    """The request of a step and its version; None for bytes that are none."""
+    """The request of a step and its version; None for bytes made by hand."""
     if step.what.startswith("("):
         return None
     name, version = step.what.split()
@@ -38,10 +38,10 @@ def question(step: Step) -> tuple[Struct, int] | None:
 
 
 def reply(step: Step) -> tuple[Struct, int] | None:
-    """The response of a step and the version it is laid out in.  Raw bytes are answered, if at all, as ApiVersions 0."""
+    """The response of a step and the version it is laid out in."""
     if step.answer is None:
         return None
-    name, version = ("ApiVersions", "0") if step.what.startswith("(") else step.what.split()
+    name, version = step.what.split()[-2:]
     api = BY_NAME[name]
     _, position = response_header(step.answer, api, int(version))
     laid_out = answer_version(api, int(version), step.answer)

@@ -22,9 +22,17 @@ def record(theme: Theme) -> None:
         started = time.monotonic()
         scenes = theme.play(addresses)
     played = time.monotonic()
+    if broken := [scene for scene in scenes if scene.broken]:
+        for scene in broken:
+            print(f"{theme.name}.{scene.name}: after {len(scene.steps)} exchanges: {scene.broken}")
+            for step in scene.steps[-1:]:
+                print(f"    {step.what}: {step.request.hex()} {step.answer!r} {step.outcome}")
+        sys.exit(1)
     write(FOLDER / f"{theme.name}.txt", theme.text, scenes)
     steps = sum(len(scene.steps) for scene in scenes)
-    print(f"{theme.name}: {len(scenes)} stories, {steps} exchanges, {played - started:.1f} s after {started - began:.1f} s")
+    print(
+        f"{theme.name}: {len(scenes)} stories, {steps} exchanges, {played - started:.1f} s after {started - began:.1f} s"
+    )
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ def a_version_yet_to_come(stage: Stage) -> None:
     ask again on the same connection."""
     a = stage.connect()
     a.raw("ApiVersions 5", frame(18, 5, b"\0\7golden\x041.0\0")).answer()
-    a.raw("ApiVersions 99", frame(18, 99, b"")).answer()
+    a.raw("ApiVersions 99", frame(18, 99, b"\0")).answer()
     a.ask(ApiVersionsRequest(client_software_name="golden", client_software_version="1.0"), 4)
 
 
@@ -94,12 +94,12 @@ refused("an_unknown_key", 9999, 0)
 refused("a_negative_key", -1, 0)
 
 
-def malformed(name: str, data: bytes) -> None:
-    """Bytes after which a broker hangs up."""
+def malformed(name: str, data: bytes, reader: str = "ApiVersions", version: int = 0) -> None:
+    """Bytes after which a broker hangs up; but for lengths, of which any below 0 means null."""
 
     def story(stage: Stage) -> None:
-        """What cannot be read is not answered: the connection ends."""
-        stage.connect().raw(name.replace("_", " "), data).closed()
+        """What cannot be read is not answered: the connection ends.  A length below -1 reads as -1."""
+        stage.connect().raw(name.replace("_", " "), data, reader, version).either()
 
     story.__name__ = name
     theme.story(story)
@@ -113,7 +113,11 @@ malformed("a_client_id_beyond_the_frame", struct.pack(">ihhih", 10, 18, 0, 1, 10
 malformed("a_client_id_of_a_wrong_length", struct.pack(">ihhih", 10, 18, 0, 1, -2))
 malformed("a_body_cut_short", frame(3, 1, struct.pack(">ih", 1, 5) + b"ab"))
 malformed("a_count_beyond_the_frame", frame(3, 1, struct.pack(">i", 2**31 - 1)))
-malformed("a_count_below_minus_one", frame(3, 1, struct.pack(">i", -2)))
+malformed("a_count_below_minus_one", frame(3, 1, struct.pack(">i", -2)), "Metadata", 1)
+malformed("a_count_below_minus_one_where_null_may_not_be", frame(15, 0, struct.pack(">i", -2)))
+malformed("a_string_length_below_minus_one", frame(10, 0, struct.pack(">h", -2)))
+malformed("a_new_version_with_an_old_header", frame(18, 99, b""))
+malformed("a_boolean_of_two", frame(3, 4, struct.pack(">ib", 0, 2)), "Metadata", 4)
 malformed("null_where_none_may_be", frame(12, 0, struct.pack(">hih", -1, 0, 0)))
 malformed("tags_cut_short", frame(3, 9, b"\1"))
 

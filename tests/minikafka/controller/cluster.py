@@ -69,7 +69,9 @@ class Cluster:
         for decision in self.controller.activate(self.now_ms):
             self.commit(decision)
 
-    def register(self, broker_id: int, *, previous_epoch: int = -1, rack: str | None = None, again: bool = False) -> Any:
+    def register(
+        self, broker_id: int, *, previous_epoch: int = -1, rack: str | None = None, again: bool = False
+    ) -> Any:
         """`previous_epoch`: of a clean stop.  `again`: the same process."""
         self.incarnations += not again
         incarnation = self.incarnations.to_bytes(16)
@@ -144,9 +146,7 @@ class Cluster:
                 broker_id=0,
                 broker_epoch=self.image.brokers[0].epoch,
                 topics=[
-                    AlterPartitionRequest.Topic(
-                        topic_id=topic_id, partitions=[AlterPartitionRequest.Topic.Partition()]
-                    )
+                    AlterPartitionRequest.Topic(topic_id=topic_id, partitions=[AlterPartitionRequest.Topic.Partition()])
                 ],
             )
         )

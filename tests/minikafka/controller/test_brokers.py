@@ -31,9 +31,7 @@ def test_a_registration_is_kept_whole_under_the_epoch_of_its_offset():
         registration(
             rack="r1",
             listeners=[
-                BrokerRegistrationRequest.Listener(
-                    name="PLAINTEXT", host="kafka", port=9092, security_protocol=0
-                )
+                BrokerRegistrationRequest.Listener(name="PLAINTEXT", host="kafka", port=9092, security_protocol=0)
             ],
             features=[
                 BrokerRegistrationRequest.Feature(

@@ -85,9 +85,7 @@ def test_producer_ids_are_never_given_twice():
 def elect(cluster, election_type, *topics):
     request = ElectLeadersRequest(
         election_type=election_type,
-        topic_partitions=[
-            ElectLeadersRequest.Topic(topic=name, partitions=indexes) for name, indexes in topics
-        ]
+        topic_partitions=[ElectLeadersRequest.Topic(topic=name, partitions=indexes) for name, indexes in topics]
         if topics
         else None,
     )
@@ -211,9 +209,7 @@ def test_levels_of_features(feature, level, upgrade_type, code, message):
     response = cluster.ask(
         UpdateFeaturesRequest(
             feature_updates=[
-                UpdateFeaturesRequest.FeatureUpdate(
-                    feature=feature, max_version_level=level, upgrade_type=upgrade_type
-                )
+                UpdateFeaturesRequest.FeatureUpdate(feature=feature, max_version_level=level, upgrade_type=upgrade_type)
             ]
         )
     )

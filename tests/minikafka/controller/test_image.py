@@ -41,9 +41,7 @@ def applied(*records):
 
 def test_a_topic_and_what_the_delta_says_of_it():
     image, delta = applied(TopicRecord(name="t", topic_id=ID), A_PARTITION)
-    assert image == MetadataImage(
-        offset=7, epoch=2, topics={ID: Topic("t", ID, [THE_PARTITION])}, topic_ids={"t": ID}
-    )
+    assert image == MetadataImage(offset=7, epoch=2, topics={ID: Topic("t", ID, [THE_PARTITION])}, topic_ids={"t": ID})
     assert delta == Delta(partitions={(ID, 0): None}, created=[ID])
 
 
@@ -95,9 +93,7 @@ def test_changes_of_a_registration():
     delta = image.apply(
         [
             BrokerRegistrationChangeRecord(broker_id=1, broker_epoch=7, fenced=-1),
-            BrokerRegistrationChangeRecord(
-                broker_id=1, broker_epoch=7, in_controlled_shutdown=1, log_dirs=[b"d" * 16]
-            ),
+            BrokerRegistrationChangeRecord(broker_id=1, broker_epoch=7, in_controlled_shutdown=1, log_dirs=[b"d" * 16]),
         ],
         8,
         2,
@@ -140,13 +136,9 @@ def test_everything_survives_a_snapshot():
             broker_id=1,
             incarnation_id=b"i" * 16,
             broker_epoch=-1,
-            end_points=[
-                RegisterBrokerRecord.EndPoint(name="PLAINTEXT", host="h", port=9092, security_protocol=0)
-            ],
+            end_points=[RegisterBrokerRecord.EndPoint(name="PLAINTEXT", host="h", port=9092, security_protocol=0)],
             features=[
-                RegisterBrokerRecord.Feature(
-                    name="metadata.version", min_supported_version=7, max_supported_version=27
-                )
+                RegisterBrokerRecord.Feature(name="metadata.version", min_supported_version=7, max_supported_version=27)
             ],
             rack="r",
             fenced=False,
