@@ -50,7 +50,9 @@ def binary() -> Path:
         return path
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        raise PeerMissing("no C compiler is here, and the load generator is written in C: apt-get install gcc libc6-dev")
+        raise PeerMissing(
+            "no C compiler is here, and the load generator is written in C: apt-get install gcc libc6-dev"
+        )
     path.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / "kafka_driver"
