@@ -18,6 +18,7 @@ Source: Kafka `BrokerServer`, `BrokerMetadataPublisher`, `ReplicaManager`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from random import Random
@@ -25,10 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 from minikafka.controller.image import Delta, MetadataImage, Topic
 from minikafka.controller.image import Partition as Registration
-from minikafka.controller_channel import ControllerChannel
+from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
+from minikafka.handlers.internal_topics import is_internal
+from minikafka.handlers.producer_ids import ProducerIds
+from minikafka.effective import Effective
 from minikafka.lifecycle import Lifecycle
 from minikafka.log.data_folders import DataFolders
-from minikafka.log_settings import log_settings_of, min_isr_of
+from minikafka.log_settings import log_settings_of, partition_settings_of
 from minikafka.replication.fetcher import FetchSettings
 from minikafka.replication.fetchers import Address, Fetchers
 from minikafka.replication.isr_changes import IsrChanges
@@ -36,6 +40,8 @@ from minikafka.replication.partition import Partition
 from minikafka.replication.sessions import Sessions
 from minikafka.replication.waiting import Deadlines
 from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.messages.metadata_log import MetadataFetchRequest
+from minikafka.wire.messages.topics import CreateTopicsRequest
 from serving.background import Background
 from serving.clock import Clock
 
@@ -44,6 +50,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("minikafka.broker")
 
+CATCH_UP_LOOK_S = 0.002
+LONG_MAX = 2**63 - 1
 SLICE_S = 0.004
 """How long applying metadata may hold the loop: a thousand new partitions come in slices."""
 
@@ -113,7 +121,9 @@ class Broker:
         )
         self.coordination: Coordination | None = None
         self._flushing: dict[Key, None] = {}
-        self.bytes_in = self.bytes_out = self.records_in = 0
+        self.producer_ids = ProducerIds(self)
+        self.bytes_out = self.records_in = 0
+        self._creating: dict[str, None] = {}
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -183,6 +193,64 @@ class Broker:
         registered = self.image.brokers.get(broker)
         return registered.epoch if registered is not None else -1
 
+    def any_live_broker(self) -> int:
+        """Whom clients may take for the controller: any broker passes admin calls on."""
+        live = [broker for broker, registered in self.image.brokers.items() if not registered.fenced]
+        return self.random.choice(live) if live else -1
+
+    async def caught_up(self, timeout_s: float) -> None:
+        """Until the metadata applied here is at least what the controller had committed a moment ago."""
+        request = MetadataFetchRequest(broker_id=self.me, offset=LONG_MAX, max_wait_ms=0)
+        with contextlib.suppress(ControllerUnavailable, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                answer = await self.admin.call(request, timeout_s)
+                while self.image.offset < answer.end_offset:
+                    await asyncio.sleep(CATCH_UP_LOOK_S)
+
+    def create_topics_soon(self, names: Iterable[str]) -> None:
+        """Somebody asked for topics that are not there: have them made, with the defaults."""
+        wanted = [name for name in dict.fromkeys(names) if name not in self._creating]
+        if wanted:
+            self._creating.update(dict.fromkeys(wanted))
+            self.background.start(self._create(wanted), "topics made by asking for them")
+
+    async def _create(self, names: list[str]) -> None:
+        settings = self.settings
+        request = CreateTopicsRequest(timeout_ms=settings.request_timeout_ms, topics=[self._new_topic(name) for name in names])
+        try:
+            response = await self.admin.call(request, settings.request_timeout_ms / 1000)
+            for made in response.topics:
+                if made.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
+                    logger.warning("Topic %s cannot be made: %s", made.name, made.error_message)
+        except ControllerUnavailable as error:
+            logger.warning("Topics %s cannot be made: %s", ", ".join(names), error)
+        finally:
+            for name in names:
+                self._creating.pop(name, None)
+
+    def _new_topic(self, name: str) -> CreateTopicsRequest.Topic:
+        settings = self.settings
+        if not is_internal(name):
+            return CreateTopicsRequest.Topic(name=name, num_partitions=-1, replication_factor=-1)
+        configs = {
+            "cleanup.policy": "compact",
+            "segment.bytes": str(settings.offsets_topic_segment_bytes),
+            "compression.type": "producer",
+        }
+        return CreateTopicsRequest.Topic(
+            name=name,
+            num_partitions=settings.offsets_topic_num_partitions,
+            replication_factor=self.offsets_replication_factor(),
+            configs=[CreateTopicsRequest.Topic.Config(name=key, value=value) for key, value in configs.items()],
+        )
+
+    def offsets_replication_factor(self) -> int:
+        """3, or 1 where this broker is all there ever will be; never less because others are still starting."""
+        given = self.settings.offsets_topic_replication_factor
+        if given is not None:
+            return int(given)
+        return 1 if self.settings.default_replication_factor == 1 and len(self.image.brokers) == 1 else 3
+
     # -- the metadata log moves us -------------------------------------------------------------------------------------
 
     async def metadata_changed(self, image: MetadataImage, delta: Delta) -> None:
@@ -223,7 +291,8 @@ class Broker:
         partition = self.partitions.get(key)
         if partition is None:
             try:
-                log = self.folders.open_or_create(topic.name, index, topic.id, self.log_settings(topic.name))
+                effective = self.effective()
+                log = self.folders.open_or_create(topic.name, index, topic.id, log_settings_of(effective, topic.name))
             except KafkaError as error:
                 logger.error("%s-%d cannot be held here: %s", topic.name, index, error)
                 return None
@@ -236,7 +305,7 @@ class Broker:
                 brokers=self,
                 isr_wanted=self.isr_changes.want,
                 lag_time_ms=self.settings.replica_lag_time_max_ms,
-                min_isr=self.min_isr(topic.name),
+                settings=partition_settings_of(effective, topic.name),
                 flush_counts=self.flush_counts,
             )
         epoch_before = partition.leader_epoch
@@ -254,20 +323,18 @@ class Broker:
             partition.stop(error)
             self.folders.delete(partition.log)
 
-    def log_settings(self, topic: str) -> Any:
-        """What a log of `topic` is to do: the topic's own settings over the brokers' over this broker's."""
-        return log_settings_of(self.image, self.me, self.settings, topic)
-
-    def min_isr(self, topic: str) -> int:
-        return min_isr_of(self.image, self.me, self.settings, topic)
+    def effective(self) -> Effective:
+        """Settings as they hold now: a topic's own over the brokers' over this broker's file."""
+        return Effective(self.image, self.me, self.settings)
 
     def _settings_changed(self, delta: Delta) -> None:
         topics = {name for kind, name in delta.configs if kind == 2}
         of_brokers = any(kind == 4 for kind, _ in delta.configs)
+        effective = self.effective()
         for partition in self.partitions.values():
             if of_brokers or partition.topic in topics:
-                partition.log.settings = self.log_settings(partition.topic)
-                partition.min_isr = self.min_isr(partition.topic)
+                partition.log.configure(log_settings_of(effective, partition.topic))
+                partition.settings = partition_settings_of(effective, partition.topic)
                 if partition.leading:
                     partition.advance_high_watermark(self.now_ms())
 
@@ -279,6 +346,7 @@ class Broker:
 
         async def flush() -> None:
             for partition in partitions:
+                partition.flushed_ms = self.now_ms()
                 try:
                     await partition.log.flush()
                 except KafkaError as error:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
-from minikafka.wire.errors import ErrorCode
+from minikafka.wire.errors import ErrorCode, error_named
 from minikafka.wire.messages.controller import BrokerHeartbeatRequest, BrokerRegistrationRequest
 
 logger = logging.getLogger("minikafka.broker")
@@ -84,7 +84,7 @@ class Lifecycle:
         async with asyncio.timeout(timeout_s):
             while True:
                 answer = await self.channel.call(self.registration(), timeout_s, try_s=ANSWER_S)
-                error = ErrorCode(answer.error_code)
+                error = error_named(answer.error_code)
                 if error is ErrorCode.NONE:
                     self.standing.epoch = answer.broker_epoch
                     logger.info("Registered as broker %d, epoch %d", self.me, self.standing.epoch)
@@ -126,7 +126,7 @@ class Lifecycle:
         except ControllerUnavailable:
             await asyncio.sleep(self.interval_ms / 1000)
             return
-        error = ErrorCode(answer.error_code)
+        error = error_named(answer.error_code)
         if error in (ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED):
             logger.warning("The controller does not know epoch %d of ours: registering again", self.standing.epoch)
             await self.register(timeout_s=3600)

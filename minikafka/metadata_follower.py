@@ -13,16 +13,19 @@ Source: KIP-631, "Metadata records"; Kafka `BrokerMetadataListener`, `MetadataLo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from minikafka.controller.image import Delta, MetadataImage
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
-from minikafka.records.metadata import decode_records
+from minikafka.records.metadata_entries import decode_records
 from minikafka.wire.errors import ErrorCode
-from minikafka.wire.messages.metadata_log import MetadataFetchRequest
+from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 
 WAIT_MS, WAIT_MARGIN_S = 500, 1.0
+CATCH_UP_WAIT_MS = 100
+ANSWER_S = 30
 MAX_BYTES = 8 * 1024 * 1024
+LONG_MAX = 2**63 - 1
 
 
 class MetadataFollower:
@@ -46,27 +49,66 @@ class MetadataFollower:
             except ControllerUnavailable:
                 continue
 
+    async def learn_cluster_id(self) -> str:
+        """What the controllers call their cluster; "" while the first of them has not named it."""
+        answer = await self._ask(LONG_MAX, 0)
+        return str(answer.cluster_id)
+
+    async def catch_up(self, offset: int) -> None:
+        """Read up to `offset`, our registration, then act on all of it at once.
+
+        What the log says of us before that is of an earlier life: a broker that led while it read would lead with a log
+        that may have lost its end.  Raises ControllerUnavailable.
+        """
+        while self.image.offset < offset:
+            for _ in await self._fetch(CATCH_UP_WAIT_MS):
+                pass
+        await self.changed(self.image, everything(self.image))
+
     async def fetch_once(self, wait_ms: int = WAIT_MS) -> None:
         """One question and its answer.  Raises ControllerUnavailable."""
-        image = self.image
+        for delta in await self._fetch(wait_ms):
+            await self.changed(self.image, delta)
+
+    async def _fetch(self, wait_ms: int) -> Iterator[Delta]:
+        """What one answer changes, batch by batch: the image has moved when the next delta is taken."""
+        answer = await self._ask(self.image.offset, wait_ms)
+        if answer.error_code != ErrorCode.NONE:
+            await asyncio.sleep(WAIT_MS / 1000)
+            return iter(())
+        return self._applied(answer)
+
+    def _applied(self, answer: MetadataFetchResponse) -> Iterator[Delta]:
+        if answer.snapshot:
+            self.image, delta = replaced(self.image, answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch)
+            yield delta
+        for entry in answer.entries:
+            yield self.image.apply(decode_records(entry.records), entry.offset, entry.epoch)
+
+    async def _ask(self, offset: int, wait_ms: int) -> MetadataFetchResponse:
         request = MetadataFetchRequest(
             broker_id=self.me,
             broker_epoch=self.epoch,
-            offset=image.offset,
-            epoch=image.epoch,
+            offset=offset,
+            epoch=self.image.epoch,
             max_wait_ms=wait_ms,
             max_bytes=MAX_BYTES,
         )
-        answer = await self.channel.call(request, 30, try_s=wait_ms / 1000 + WAIT_MARGIN_S)
-        if answer.error_code != ErrorCode.NONE:
-            await asyncio.sleep(WAIT_MS / 1000)
-            return
-        if answer.snapshot:
-            self.image, delta = replaced(image, answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch)
-            await self.changed(self.image, delta)
-        for entry in answer.entries:
-            delta = self.image.apply(decode_records(entry.records), entry.offset, entry.epoch)
-            await self.changed(self.image, delta)
+        answer: MetadataFetchResponse = await self.channel.call(
+            request, ANSWER_S, try_s=wait_ms / 1000 + WAIT_MARGIN_S
+        )
+        return answer
+
+
+def everything(image: MetadataImage) -> Delta:
+    """As if all of it had just happened."""
+    return Delta(
+        partitions={(topic.id, index): None for topic, index, _ in image.partitions()},
+        created=list(image.topics),
+        brokers=dict.fromkeys(image.brokers),
+        configs=set(image.configs),
+        features=set(image.features),
+    )
 
 
 def replaced(before: MetadataImage, snapshot: bytes, offset: int, epoch: int) -> tuple[MetadataImage, Delta]:

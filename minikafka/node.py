@@ -23,7 +23,7 @@ from durable.disk import Disk
 from minikafka.addresses import Listener, listeners_of, voters_of
 from minikafka.broker import Broker
 from minikafka.controller.quorum import Quorum
-from minikafka.controller_channel import ControllerChannel
+from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
 from minikafka.coordination import Coordination
 from minikafka.lifecycle import Lifecycle, RegistrationRefused
 from minikafka.log.data_folders import DataFolders
@@ -39,6 +39,7 @@ from serving.program import StartError
 logger = logging.getLogger("minikafka")
 
 CONTROLLED_SHUTDOWN_S = 10.0
+CLUSTER_ID_LOOK_S = 0.02
 LAG_LOOK_S = 0.1
 LAG_CHECKS = 2
 """How often the in-sync sets are looked at within replica.lag.time.max.ms."""
@@ -178,6 +179,7 @@ class Node:
         await self.folders.load()
         await self._join()
         self._start_ticks()
+        self.broker.producer_ids.prefetch()
         self.server.open_gates()
 
     async def _join(self) -> None:
@@ -185,19 +187,20 @@ class Node:
         assert self.lifecycle is not None and self.follower is not None and self.broker is not None
         timeout_s = self.settings.initial_broker_registration_timeout_ms / 1000
         try:
+            async with asyncio.timeout(timeout_s):
+                while not (cluster_id := await self.follower.learn_cluster_id()):
+                    await asyncio.sleep(CLUSTER_ID_LOOK_S)
+            if wrong := self.folders.belongs_to(cluster_id):
+                raise StartError(wrong)
             await self.lifecycle.register(timeout_s)
         except RegistrationRefused as error:
             raise StartError(str(error)) from None
-        except TimeoutError:
+        except (TimeoutError, ControllerUnavailable):
             raise StartError(f"no controller took this broker within {timeout_s:g} s") from None
         self.folders.begin(self.lifecycle.epoch)
         self.background.start(self.isr_loop(), "ISR changes", vital=True)
-        while self.follower.image.offset < self.lifecycle.epoch:
-            self.follower.epoch = self.lifecycle.epoch
-            await self.follower.fetch_once(wait_ms=100)
-        cluster_id = self.follower.image.cluster_id
-        if error := self.folders.check_cluster(cluster_id):
-            raise StartError(error)
+        self.follower.epoch = self.lifecycle.epoch
+        await self.follower.catch_up(self.lifecycle.epoch)
         self.background.start(self.follower.follow(), "metadata", vital=True)
         self.background.start(self.lifecycle.keep_alive(), "heartbeats", vital=True)
         if not await self.lifecycle.until(lambda standing: not standing.fenced, timeout_s):
@@ -231,6 +234,11 @@ class Node:
             self._checkpoint_watermarks,
             "high watermark checkpoint",
         )
+        every(
+            lambda: settings.log_flush_offset_checkpoint_interval_ms / 1000,
+            self._checkpoint_recovery_points,
+            "recovery point checkpoint",
+        )
         every(lambda: settings.log_retention_check_interval_ms / 1000, self._start_retention, "retention")
         every(lambda: 1.0, self._flush_by_time, "flush")
 
@@ -244,15 +252,18 @@ class Node:
             partition.shrink_isr(now_ms)
 
     def _checkpoint_watermarks(self) -> None:
-        self.folders.checkpoint_high_watermarks()
+        self.background.start(self.folders.checkpoint_high_watermarks(), "high watermark checkpoint")
+
+    def _checkpoint_recovery_points(self) -> None:
+        self.background.start(self.folders.checkpoint_recovery_points(), "recovery point checkpoint")
 
     def _start_retention(self) -> None:
         self.background.start(self.folders.retention(self._partitions()), "retention")
 
     def _flush_by_time(self) -> None:
         assert self.broker is not None
-        now_ms = self.broker.wall_ms()
-        due = [each for each in self._partitions() if each.log.flush_due(now_ms)]
+        now_ms = self.broker.now_ms()
+        due = [each for each in self._partitions() if each.flush_due(now_ms)]
         if due:
             self.broker.flush_then(due, lambda: None)
 

@@ -92,6 +92,7 @@ class Invariants:
         mirror = self._mirror_of(saved)
         server.memory, server.disk = mirror, Mirror(list(mirror.chain))
         server.commit, server.applied, server.led = 0, node.applied_index, 0
+        self._check_matching(node.id, mirror, saved.entries)
 
     def took(self, node: Node, ready: Ready) -> None:
         """The node has handed out `ready`: its state as of now is checked."""
@@ -102,12 +103,6 @@ class Invariants:
         if ready.snapshot is not None:
             server.memory = self._mirror_of(SavedState(snapshot=ready.snapshot))
         server.memory.replace_from(ready.entries)
-        for entry in ready.entries:
-            link = server.memory.chain[entry.index]
-            known = self.links.setdefault((entry.index, entry.term), link)
-            check(
-                link == known, f"log matching: server {node.id} differs at or before {entry.index} of term {entry.term}"
-            )
         self._check_commit(node, server)
         if node.role is Role.LEADER and server.led != node.term:
             self._check_new_leader(node, server)
@@ -118,6 +113,7 @@ class Invariants:
         if snapshot is not None:
             disk.chain = self._mirror_of(SavedState(snapshot=snapshot)).chain
         disk.replace_from(entries)
+        self._check_matching(id, disk, entries)
 
     def sent(self, message: Message) -> None:
         """The message is on its way, so its sender is bound by it."""
@@ -177,6 +173,14 @@ class Invariants:
         )
         self.committed.chain += server.memory.chain[seen + 1 : commit + 1]
         self.committed_in += [max(node.term, self.committed_in[-1])] * (commit - seen)
+
+    def _check_matching(self, id: int, mirror: Mirror, entries: Iterable[Entry]) -> None:
+        """Of what is durable: an entry that only memory held may be forgotten, and its place in the term taken again."""
+        for entry in entries:
+            if entry.index < len(mirror.chain):
+                link = mirror.chain[entry.index]
+                known = self.links.setdefault((entry.index, entry.term), link)
+                check(link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}")
 
     def _check_new_leader(self, node: Node, server: Server) -> None:
         server.led = node.term

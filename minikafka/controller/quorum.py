@@ -34,7 +34,6 @@ from minikafka.controller.state import ControllerSettings, Decision
 from minikafka.group_options import GROUP_OPTIONS
 from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.topic_options import TOPIC_OPTIONS
-from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 from raft.driver import OutcomeUnknown
 from raft.host import Host
@@ -272,7 +271,7 @@ class MetadataFetch:
     def attempt(self, last: bool = False) -> None:
         """Answer if there is something to give, or if it is the last chance."""
         quorum, request = self.quorum, self.request
-        response = MetadataFetchResponse(error_code=ErrorCode.NONE, end_offset=quorum.image.offset)
+        response = MetadataFetchResponse(cluster_id=quorum.image.cluster_id, end_offset=quorum.image.offset)
         if request.offset < quorum.image.offset:
             self._give(response)
         elif not last:

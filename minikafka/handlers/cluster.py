@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from minikafka.controller.features import SUPPORTED_FEATURES
-from minikafka.wire.apis import listed_apis
+from minikafka.controller.features import FEATURES
+from minikafka.wire.apis import APIS
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.cluster import ApiVersionsRequest, ApiVersionsResponse
 
@@ -41,12 +41,13 @@ def api_versions(
     reply(
         ApiVersionsResponse(
             api_keys=[
-                ApiVersionsResponse.Api(api_key=api.key, min_version=api.listed.first, max_version=api.listed.last)
-                for api in listed_apis()
+                ApiVersionsResponse.Api(api_key=api.key, min_version=api.offered.first, max_version=api.offered.last or 0)
+                for api in APIS.values()
+                if api.offered.first in api.offered
             ],
             supported_features=[
-                ApiVersionsResponse.SupportedFeature(name=each.name, min_version=each.minimum, max_version=each.maximum)
-                for each in SUPPORTED_FEATURES
+                ApiVersionsResponse.SupportedFeature(name=name, min_version=each.minimum, max_version=each.maximum)
+                for name, each in FEATURES.items()
                 if each.minimum > 0 or version >= MINIMUM_ZERO_SINCE
             ],
             finalized_features_epoch=image.offset,

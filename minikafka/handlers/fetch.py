@@ -145,9 +145,14 @@ class FollowerFetch:
             return
         self.session.attempt = self.attempt
         deadlines = self.broker.deadlines
-        self.deadline = deadlines.add(self.broker.now_ms() + self.request.max_wait_ms, lambda: self.attempt(True))
+        self.deadline = deadlines.add(self.broker.now_ms() + self.request.max_wait_ms, self.last_chance)
+
+    def last_chance(self) -> None:
+        """The time is over."""
+        self.attempt(True)
 
     def attempt(self, last: bool) -> bool:
+        """Answer if there is news enough, or if it is the last chance."""
         answers, total = self.session.read_news(self.request.max_bytes)
         worth = total >= self.request.min_bytes or any(answer.error_code for _, answer in answers)
         if not (last or worth or any(answer.diverging_epoch is not None for _, answer in answers)):

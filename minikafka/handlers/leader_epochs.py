@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from minikafka.wire.errors import ErrorCode, KafkaError
-from minikafka.wire.messages.offsets import OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse
+from minikafka.wire.messages.fetch import OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse
 
 if TYPE_CHECKING:
     from minikafka.broker import Broker

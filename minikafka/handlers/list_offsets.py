@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from minikafka.log.partition_log import TimedOffset
 from minikafka.replication.partition import Partition
 from minikafka.wire.errors import ErrorCode, KafkaError
-from minikafka.wire.messages.offsets import ListOffsetsRequest, ListOffsetsResponse
+from minikafka.wire.messages.fetch import ListOffsetsRequest, ListOffsetsResponse
 
 if TYPE_CHECKING:
     from minikafka.broker import Broker
@@ -79,7 +79,7 @@ def offset_for(
         return answer(index, ErrorCode.NONE, offset=up_to, epoch=partition.leader_epoch)
     if asked.timestamp in (EARLIEST, EARLIEST_LOCAL):
         start = log.log_start_offset
-        return answer(index, ErrorCode.NONE, offset=start, epoch=log.epochs.epoch_at(start))
+        return answer(index, ErrorCode.NONE, offset=start, epoch=log.epochs.epoch_of(start))
     if asked.timestamp == LATEST_TIERED:
         return answer(index, ErrorCode.NONE)
     found: TimedOffset | None

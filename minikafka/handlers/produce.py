@@ -63,7 +63,7 @@ def produce(
 
 
 def append(
-    broker: Broker, topic: str, index: int, records: memoryview | None, request: ProduceRequest, now_ms: int, wall_ms: int
+    broker: Broker, topic: str, index: int, records: bytes | bytearray | memoryview | None, request: ProduceRequest, now_ms: int, wall_ms: int
 ) -> tuple[Answer, Appended | None]:
     """One partition's answer, and what was appended, if it was."""
     try:

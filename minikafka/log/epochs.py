@@ -113,6 +113,19 @@ class LeaderEpochs:
             file.close()
         self._disk.rename(aside, self.path)
 
+    async def flush(self) -> None:
+        """Make the file durable, except for its name: that is for the owner's fsync of the folder."""
+        entries, aside = self.entries, self.path + ".flush.new"
+        file = self._disk.open(aside, "w")
+        try:
+            file.append(encode(entries))
+            await file.fsync()
+        finally:
+            file.close()
+        if entries == self.entries:  # else somebody has written a newer one meanwhile: the next flush takes that
+            self._disk.rename(aside, self.path)
+            self.dirty = False
+
     def make_durable(self) -> None:
         replace_file(self._disk, self.path, encode(self.entries))
         self.dirty = False

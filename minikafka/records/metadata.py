@@ -336,3 +336,14 @@ class ZkMigrationStateRecord(Struct):
     """How far the move away from ZooKeeper is; of older clusters."""
 
     zk_migration_state: Int8
+
+
+@record(type=200, versions="0")
+class ClusterIdRecord(Struct):
+    """The cluster's id, the first record of all.  Ours alone: Kafka writes it into meta.properties when a disk is formatted."""
+
+    cluster_id: String
+
+
+MetadataRecord = Struct
+"""What is declared above."""

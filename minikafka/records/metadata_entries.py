@@ -15,7 +15,7 @@ from minikafka.wire.varint import read_unsigned_varint, unsigned_varint
 
 def encode_records(records: Iterable[MetadataRecord]) -> bytes:
     """Records back to back, each after its length."""
-    pieces = []
+    pieces: list[bytes] = []
     for record in records:
         data = encode_record(record)
         pieces += unsigned_varint(len(data)), data

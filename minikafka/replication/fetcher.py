@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from minikafka.replication.partition import Partition
-from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.errors import ErrorCode, KafkaError, error_named
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
 
 Key = tuple[bytes, int]
@@ -164,7 +164,7 @@ class Fetcher:
             return []
         if response.error_code:
             for key in self.partitions:
-                self._rest(key, ErrorCode(response.error_code), now_ms)
+                self._rest(key, error_named(response.error_code), now_ms)
             self.restart_session()
             return []
         self._session_id = response.session_id
@@ -188,7 +188,7 @@ class Fetcher:
                 self._changed[key] = None
                 return False
             if answer.error_code:
-                self._rest(key, ErrorCode(answer.error_code), now_ms)
+                self._rest(key, error_named(answer.error_code), now_ms)
                 return False
             copied.last_error = ErrorCode.NONE
             if answer.diverging_epoch is not None:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
 from minikafka.replication.partition import Partition, Proposal
-from minikafka.wire.errors import ErrorCode
-from minikafka.wire.messages.controller import AlterPartitionRequest
+from minikafka.wire.errors import ErrorCode, error_named
+from minikafka.wire.messages.controller import AlterPartitionRequest, AlterPartitionResponse
 
 logger = logging.getLogger("minikafka.isr")
 
@@ -92,7 +92,7 @@ class IsrChanges:
         except ControllerUnavailable:
             return False
         if answer.error_code:
-            logger.info("The controller refuses our ISR changes: %s", ErrorCode(answer.error_code).name)
+            logger.info("The controller refuses our ISR changes: %s", error_named(answer.error_code).name)
             return False
         for topic in answer.topics:
             for decided in topic.partitions:
@@ -101,8 +101,8 @@ class IsrChanges:
                     self._decided(*found, decided)
         return True
 
-    def _decided(self, partition: Partition, proposal: Proposal, decided: AlterPartitionResponsePartition) -> None:
-        error = ErrorCode(decided.error_code)
+    def _decided(self, partition: Partition, proposal: Proposal, decided: AlterPartitionResponse.Topic.Partition) -> None:
+        error = error_named(decided.error_code)
         if error is ErrorCode.NONE:
             partition.isr_decided(decided.leader_epoch, decided.partition_epoch, decided.isr, self.now_ms())
         elif error not in NEWS_WILL_COME:

@@ -34,6 +34,7 @@ from minikafka.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from minikafka.controller.image import Partition as Registration
+    from minikafka.log_settings import PartitionSettings
 
 NO_LEADER = -1
 NOT_KNOWN = -1
@@ -112,7 +113,7 @@ class Partition:
     isr, leader, leader_epoch, partition_epoch   as the controller committed them
     proposal         the in-sync set being asked for
     followers        the other replicas, while leading
-    min_isr          min.insync.replicas of the topic; at most the number of replicas counts
+    settings         of the topic; of min.insync.replicas at most the number of replicas counts
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Partition:
         brokers: Brokers,
         isr_wanted: Callable[[Partition], None],
         lag_time_ms: int = 30_000,
-        min_isr: int = 1,
+        settings: PartitionSettings,
         flush_counts: bool = False,
     ) -> None:
         self.topic, self.topic_id, self.index = topic, topic_id, index
@@ -137,7 +138,7 @@ class Partition:
         self.on_commit: Callable[[Partition], None] | None = None
         """Of the coordinator whose log this is: its answers wait for the watermark."""
         self.lag_time_ms = lag_time_ms
-        self.min_isr = min_isr
+        self.settings = settings
         self.flush_counts = flush_counts
         self.leader = NO_LEADER
         self.leader_epoch = NOT_KNOWN
@@ -151,6 +152,7 @@ class Partition:
         """(high watermark wanted, whom to tell), in the order of their offsets."""
         self.watchers: dict[Watcher, None] = {}
         """Who reads here, in the order they came."""
+        self.flushed_ms = 0  # when an fsync was last begun
         self.reign_start = 0  # LEO when this leadership began
         self.isr_shrinks = self.isr_expands = 0
 
@@ -229,7 +231,7 @@ class Partition:
 
     @property
     def min_isr_in_effect(self) -> int:
-        return min(self.min_isr, len(self.replicas))
+        return min(self.settings.min_isr, len(self.replicas))
 
     @property
     def under_min_isr(self) -> bool:
@@ -247,7 +249,7 @@ class Partition:
         acks=all, and the log's own refusals."""
         if not self.leading:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if acks == -1 and len(self.isr) < self.min_isr and self.under_min_isr:
+        if acks == -1 and len(self.isr) < self.settings.min_isr and self.under_min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"The size of the current ISR {sorted(self.isr)} is insufficient to satisfy the min.isr requirement of "
@@ -276,8 +278,11 @@ class Partition:
     @property
     def flush_asked(self) -> bool:
         """Whether `flush.messages` records have come since the last fsync."""
-        log = self.log
-        return log.log_end_offset - log.recovery_point >= log.settings.flush_messages
+        return self.log.unflushed >= self.settings.flush_messages
+
+    def flush_due(self, now_ms: int) -> bool:
+        """Whether something has not been flushed for `flush.ms`."""
+        return now_ms - self.flushed_ms >= self.settings.flush_ms and self.log.unflushed > 0
 
     def advance_high_watermark(self, now_ms: int) -> bool:
         """Raise it to the least log end of the in-sync set, proposed members included; whether it rose.

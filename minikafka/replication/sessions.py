@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from minikafka.replication.partition import Partition
-from minikafka.replication.reading import Answer, failed, read
+from minikafka.replication.reading import Answer, failed, read, where_logs_part
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
 
@@ -100,10 +100,8 @@ class Session:
         assert partition is not None
         try:
             partition.check_leader(followed.epoch)
-            if followed.last_epoch >= 0:
-                epoch, end = partition.log.epochs.end_offset_for(followed.last_epoch, partition.log.log_end_offset)
-                if epoch < followed.last_epoch or end < followed.offset:
-                    return
+            if followed.last_epoch >= 0 and where_logs_part(partition, followed.offset, followed.last_epoch) is not None:
+                return
             if followed.offset > partition.log.log_end_offset or followed.offset < partition.log.log_start_offset:
                 return
             partition.follower_fetched(self.broker, self.broker_epoch, followed.offset, followed.log_start, now_ms)

@@ -189,3 +189,11 @@ class KafkaError(Exception):
     def __init__(self, code: ErrorCode, message: str | None = None) -> None:
         super().__init__(code.message if message is None else message)
         self.code = code
+
+
+def error_named(code: int) -> ErrorCode:
+    """The error of a number that came over the wire; UNKNOWN_SERVER_ERROR for one that we do not know."""
+    return _BY_CODE.get(code, ErrorCode.UNKNOWN_SERVER_ERROR)
+
+
+_BY_CODE: dict[int, ErrorCode] = {int(error): error for error in ErrorCode}

@@ -4,7 +4,7 @@ They can, since Kafka's quorum replicates by Fetch as well.  Ours replicates by 
 nothing that is not committed, so they need one question: what comes after the offset that I have applied?
 """
 
-from minikafka.wire.types import Bytes, Int16, Int32, Int64, Struct, message
+from minikafka.wire.types import Bytes, Int16, Int32, Int64, String, Struct, message
 
 
 @message(api_key=30000, versions="0", flexible="0+")
@@ -24,6 +24,7 @@ class MetadataFetchResponse(Struct):
     """Entries after the offset asked for; or, when the log begins later, a snapshot of everything up to `snapshot_offset`."""
 
     error_code: Int16
+    cluster_id: String
     end_offset: Int64 = -1
     snapshot: Bytes | None
     snapshot_offset: Int64 = -1

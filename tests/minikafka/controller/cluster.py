@@ -6,6 +6,7 @@ from typing import Any
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, Partition
 from minikafka.controller.state import ControllerSettings, Decision
+from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.controller import (
     AlterPartitionRequest,
@@ -46,7 +47,7 @@ class Cluster:
         offset = len(self.log)
         self.log.append(list(decision.records))
         self.controller.appended(decision.records, offset, TERM, self.now_ms)
-        self.follower.apply(list(decision.records), offset, TERM)
+        self.follower.apply(decode_records(encode_records(decision.records)), offset, TERM)
         assert self.follower == self.image
         return decision.answer(offset)
 

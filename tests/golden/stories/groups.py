@@ -1,0 +1,5 @@
+"""groups."""
+
+from tests.golden.play import Theme
+
+theme = Theme("groups", "groups")

@@ -1,0 +1,5 @@
+"""Produce."""
+
+from tests.golden.play import Theme
+
+theme = Theme("produce", "Produce")
