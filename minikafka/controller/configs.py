@@ -3,11 +3,11 @@
     AlterConfigs              these are the settings; what is not named goes back to its default
     IncrementalAlterConfigs   set, delete, append to or subtract from a list; what is not named stays
 
-A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set; defaults
-and what a broker's file says are for who asks (topic_options.py, `effective`).
+A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set;
+defaults and what a broker's file says are for who asks (topic_options.py, `effective`).
 
-`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one voids the
-ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
+`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one
+voids the ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
 
 Source: KIP-133, KIP-339, KIP-966; Kafka `ConfigurationControlManager`, `ConfigAdminManager`.
 """

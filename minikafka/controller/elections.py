@@ -6,15 +6,16 @@
     3. neither: the last known leader                  what its disk kept                      RECOVERING
     4. if unclean.leader.election.enable: any replica  whatever it has                         RECOVERING
 
-and of several the first in the order of the replicas.  Only brokers that are active (neither fenced nor stopping) and whose
-log directory works are considered.  Nobody left: the partition has no leader (-1) and waits.
+and of several the first in the order of the replicas.  Only brokers that are active (neither fenced nor stopping) and
+whose log directory works are considered.  Nobody left: the partition has no leader (-1) and waits.
 
-The **ELR** (KIP-966) is why a cluster may lose its ISR one by one and still lose nothing.  While the ISR is smaller than
-`min.insync.replicas` the high watermark stands still; so who leaves the ISR then, by failing, still holds all that was ever
-acknowledged, and is remembered.  Once the ISR is large enough to acknowledge again, the memory is void.  It is void
-at once for a broker that comes back from an unclean stop: its page cache may have gone with it.
+The **ELR** (KIP-966) is why a cluster may lose its ISR one by one and still lose nothing.  While the ISR is smaller
+than `min.insync.replicas` the high watermark stands still; so who leaves the ISR then, by failing, still holds all
+that was ever acknowledged, and is remembered.  Once the ISR is large enough to acknowledge again, the memory is
+void.  It is void at once for a broker that comes back from an unclean stop: its page cache may have gone with it.
 
-Epochs: see image.py.  A smaller or larger ISR raises only the partition epoch; leader epochs rise when a leader is named.
+Epochs: see image.py.  A smaller or larger ISR raises only the partition epoch; leader epochs rise when a leader is
+named.
 
 Source: KIP-966, Kafka 4.1 `PartitionChangeBuilder`.  Who is asked when, is in brokers.py, isr.py and topics.py.
 """

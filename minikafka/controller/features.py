@@ -1,11 +1,11 @@
 """Features: what every node of the cluster may rely on, as levels in the log.  And the first entry of all.
 
-A node supports a range of levels of each feature; the cluster runs on one level, finalized by a record.  So a new way of
-writing records begins everywhere at the same offset, after an operator said that no old node will come back.
+A node supports a range of levels of each feature; the cluster runs on one level, finalized by a record.  So a new way
+of writing records begins everywhere at the same offset, after an operator said that no old node will come back.
 
-The first active controller finds an empty log and writes what a formatted Kafka carries in its bootstrap snapshot: the cluster's
-id, the levels, and `min.insync.replicas` of all brokers.  The last, because ELR decisions need one value that all
-agree on: with ELR, Kafka 4.1 too lifts it from the file into the log and refuses to vary it by broker.
+The first active controller finds an empty log and writes what a formatted Kafka carries in its bootstrap snapshot:
+the cluster's id, the levels, and `min.insync.replicas` of all brokers.  The last, because ELR decisions need one
+value that all agree on: with ELR, Kafka 4.1 too lifts it from the file into the log and refuses to vary it by broker.
 
 Source: KIP-584, KIP-778; Kafka `FeatureControlManager`, `ActivationRecordsGenerator`.
 """

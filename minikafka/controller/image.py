@@ -18,10 +18,10 @@ Values inside are immutable and may be kept: a `Partition` seen yesterday is sti
 Source: KIP-500, KIP-631; Kafka 4.1 `PartitionRegistration.merge`, `*Delta.replay`.  Next: elections.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minikafka.records.metadata import (
     BrokerRegistrationChangeRecord,
@@ -114,7 +114,7 @@ class Partition:
     replicas        in order of preference: the first is the preferred leader
     directories     beside `replicas`: the log directory of each
     isr             in sync: hold every acknowledged record, and acknowledgements wait for all of them
-    elr             eligible leaders: left the ISR when it was too small to acknowledge, so they hold all below the high watermark
+    elr             eligible leaders: left the ISR when it was too small to acknowledge, so they hold what was
     last_known_elr  the last leader, while there is none
     removing,adding replicas of a reassignment under way
     """
@@ -242,7 +242,9 @@ class MetadataImage:
         """Follow `records`, one decision, written at `offset` in Raft term `epoch`."""
         delta = Delta()
         for record in records:
-            APPLY[type(record)](self, record, offset, delta)
+            follow = APPLY.get(type(record))
+            if follow is not None:  # others of Kafka's records (quotas, credentials) are not acted on here
+                follow(self, record, offset, delta)
         self.offset, self.epoch = offset, epoch
         return delta
 
@@ -460,7 +462,7 @@ def set_next_producer_id(image: MetadataImage, record: ProducerIdsRecord, offset
     image.next_producer_id = record.next_producer_id
 
 
-APPLY = {
+APPLY: dict[type[MetadataRecord], Callable[[MetadataImage, Any, int, Delta], None]] = {
     ClusterIdRecord: set_cluster_id,
     FeatureLevelRecord: set_feature,
     RegisterBrokerRecord: register_broker,

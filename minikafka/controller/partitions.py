@@ -1,7 +1,7 @@
 """Changes of partitions under the rules of their topics: who leaves, who comes, who takes over.  State in, records out.
 
-elections.py knows one partition and no topic.  Here stands what it must be told: the topic's `min.insync.replicas`, whether
-it may be elected uncleanly, who is about to leave; and which partitions an event touches.
+elections.py knows one partition and no topic.  Here stands what it must be told: the topic's `min.insync.replicas`,
+whether it may be elected uncleanly, who is about to leave; and which partitions an event touches.
 
     broker fenced, stopping, a directory lost     every partition with it in the ISR          `leave`
     broker back                                   every partition without a leader            `elect_leaderless`

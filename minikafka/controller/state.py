@@ -2,8 +2,8 @@
 
     request, now_ms ──chapter(state, ...)──> Decision(records, answer)
 
-A chapter reads the state and changes nothing but what is nobody else's business (when a broker was last heard).  The records it
-returns change the image once they are in the log; until then nothing has happened.
+A chapter reads the state and changes nothing but what is nobody else's business (when a broker was last heard).  The
+records it returns change the image once they are in the log; until then nothing has happened.
 """
 
 from collections.abc import Callable, Mapping, Sequence
