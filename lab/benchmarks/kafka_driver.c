@@ -132,11 +132,14 @@ static int dial(const char *host, int port) {
     return fd;
 }
 
-static int dial_bootstrap(void) {
+static int dial_bootstrap(void) { /* the first of a list, comma between */
     char host[256];
-    const char *colon = strrchr(options.bootstrap, ':');
-    if (!colon || (size_t)(colon - options.bootstrap) >= sizeof host) die("--bootstrap wants host:port");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - options.bootstrap), options.bootstrap);
+    size_t length = strcspn(options.bootstrap, ",");
+    if (length >= sizeof host) die("--bootstrap wants host:port");
+    snprintf(host, sizeof host, "%.*s", (int)length, options.bootstrap);
+    char *colon = strrchr(host, ':');
+    if (!colon) die("--bootstrap wants host:port");
+    *colon = 0;
     return dial(host, atoi(colon + 1));
 }
 

@@ -133,7 +133,7 @@ def restart_seconds(kafka: Kafka) -> float:
     for node in kafka.nodes:
         node.child.start()
     first = kafka.nodes[0]
-    while not brokers_alive(first.port) == len(kafka.nodes):
+    while brokers_alive(first.port) != len(kafka.nodes):
         if not first.child.running or time.perf_counter() - since > START_DEADLINE_S:
             raise ChildError(f"{first.child.name} did not come back\n{first.child.last_lines()}")
         time.sleep(POLL_S)

@@ -210,7 +210,7 @@ class PartitionLog:
             validation.check_records(records, batch, self.name, settings, now_ms)
         if settings.codec is not None and settings.codec != batch.codec:
             records, batch, size = self._recompress(records, batch)
-        elif type(records) is bytes or (type(records) is memoryview and records.readonly):
+        elif isinstance(records, bytes) or (isinstance(records, memoryview) and records.readonly):
             records = bytearray(records)
         if settings.log_append_time:
             batch = stamp_time(records, batch, now_ms)
@@ -246,7 +246,7 @@ class PartitionLog:
         Raises KafkaError: CORRUPT_MESSAGE; UNKNOWN_SERVER_ERROR for offsets that the log has already.
         """
         self._check_online()
-        batches, next_offset, end = [], self.log_end_offset, 0
+        batches, next_offset = [], self.log_end_offset
         try:
             for position, batch in walk(records):
                 if leader_epoch is not None and batch.leader_epoch > leader_epoch:
@@ -259,7 +259,7 @@ class PartitionLog:
                         f"Unexpected offset in append to {self.name}. First offset {batch.base_offset} is less than the "
                         f"next offset {next_offset}.",
                     )
-                next_offset, end = batch.last_offset + 1, position + batch.size
+                next_offset = batch.last_offset + 1
                 batches.append((position, batch))
         except BadBatch as error:
             raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{error} in topic partition {self.name}.") from None
@@ -521,8 +521,8 @@ class PartitionLog:
     # -- forgetting ---------------------------------------------------------------------------------------------
 
     def truncate_to(self, offset: int) -> None:
-        """Cut off everything from `offset` on, and what was remembered of it.  `log_end_offset` tells what is left:
-        less than `offset` when that lies inside a batch.  Raises KafkaError.
+        """Cut off everything from `offset` on, and what was remembered of it.  The log ends there then, or earlier where
+        `offset` lies inside a batch.  Raises KafkaError.
 
         The recovery point may go down: its checkpoint is to be written before anything is appended.
         """
@@ -555,6 +555,7 @@ class PartitionLog:
     def _start_over(self, offset: int) -> None:
         while self.segments:
             self.drop(self.segments.pop())
+        recovery.drop_snapshots(self)
         self.log_end_offset = offset
         self.start_segment(offset, 0)
         self._lowered()

@@ -17,6 +17,7 @@ Source: Kafka's `LogLoader.java`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from posixpath import join
 from typing import TYPE_CHECKING
@@ -177,7 +178,11 @@ def load_producers(log: PartitionLog) -> None:
 
 def _drop_stray_snapshots(log: PartitionLog) -> None:
     """Only those at the beginning of a segment stay, and the newest."""
-    wanted = {segment.base_offset for segment in log.segments} | {log.snapshot_offset}
+    drop_snapshots(log, {segment.base_offset for segment in log.segments} | {log.snapshot_offset})
+
+
+def drop_snapshots(log: PartitionLog, wanted: Collection[int] = ()) -> None:
+    """Remove all but the wanted ones."""
     for name in log.disk.listdir(log.folder):
         if name.endswith(SNAPSHOT) and int(name.removesuffix(SNAPSHOT)) not in wanted:
             with suppress(FileNotFoundError):

@@ -120,14 +120,13 @@ class Segment:
         self.time_index.resume()
         self.active = True
         last = self.index.last()
-        position, end_offset = last[1] if last else 0, self.base_offset
-        for position, batch in self.batches(position):
-            end_offset = batch.last_offset + 1
+        end, end_offset = last[1] if last else 0, self.base_offset
+        for position, batch in self.batches(end):
+            end, end_offset = position + batch.size, batch.last_offset + 1
             if batch.max_timestamp > self.max_timestamp:
                 self.max_timestamp, self.max_timestamp_offset = batch.max_timestamp, batch.last_offset
-            position += batch.size
-        if position < self.size:
-            raise BadBatch(f"{self.path} ends in {self.size - position} bytes of a batch")
+        if end < self.size:
+            raise BadBatch(f"{self.path} ends in {self.size - end} bytes of a batch")
         if self.size:
             self.first_timestamp = read_header(self._read(HEADER_SIZE, 0)).max_timestamp
         return end_offset
@@ -228,23 +227,27 @@ class Segment:
     # -- cutting and mending ------------------------------------------------------------------------------------
 
     def truncate_to(self, offset: int) -> int:
-        """Cut off everything from the batch that contains `offset` on; returns the offset behind what is left.
+        """Cut off everything from the batch that contains `offset` on, and be active.  Raises OSError.
 
-        Be active after this (`activate` is part of it).  Raises OSError.
+        Returns where the log ends now: at `offset`, or where the batch begins that contained it.
         """
         position = self.locate(offset)
         self.index.resume()
         self.time_index.resume()
+        end_offset = offset
         if position < self.size:
+            end_offset = min(offset, read_header(self._read(HEADER_SIZE, position)).base_offset)
             self._cut(position)
             self.index.truncate_to(offset)
             self.time_index.truncate_to(offset)
             self.transactions.truncate_to(offset)
         self.max_timestamp, self.max_timestamp_offset, self._since_index_entry = -1, self.base_offset, 0
+        self.full = False
         last = self.time_index.last()
         if last:
             self.max_timestamp, self.max_timestamp_offset = last[0], self.base_offset + last[1]
-        return self.activate()
+        self.activate()
+        return end_offset
 
     def _cut(self, size: int) -> None:
         """The file ends at `size` from now on; views of it that are still about stay whole."""

@@ -43,6 +43,7 @@ from minikafka.records.compression import Codec
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 MAGIC_AT = 16
+OLD_OVERHEAD = 14  # of the first message format: what Kafka's text says
 SHOWN_ERRORS = 3
 
 
@@ -73,6 +74,8 @@ def examine(records: Buffer, partition: str, settings: LogSettings, origin: Orig
     length = _length(records)
     if len(records) < length:
         raise refuse(ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition")
+    if records[MAGIC_AT] > MAGIC:
+        raise refuse(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {records[MAGIC_AT]}")
     if records[MAGIC_AT] != MAGIC:
         raise refuse(
             ErrorCode.INVALID_RECORD, "Produce requests are only allowed to contain record batches with magic version 2"
@@ -138,7 +141,7 @@ def _length(records: Buffer, position: int = 0) -> int:
     length = PREFIX.unpack_from(records, position)[1]
     if length < LENGTH_MIN:
         raise refuse(
-            ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead ({LENGTH_MIN})"
+            ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead ({OLD_OVERHEAD})"
         )
     return int(length) + PREFIX_SIZE
 

@@ -24,6 +24,9 @@ TEXTS = {"error_message", "batch_index_error_message", "documentation"}
 NUMBERED = {"producer_id": "producer", "session_id": "session"}
 """Fields whose positive values are handed out, and what to call them."""
 
+RECENTLY_MS = 1_750_000_000_000
+"""Times after this were read off a clock; those before it are the stories' own."""
+
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 IDENTITY = (
@@ -117,7 +120,7 @@ def _single(field: Field, value: Any) -> Any:
         return "<zero uuid>" if value == ZERO_UUID else HandedOut("uuid", uuid_text(value))
     if field.name in NUMBERED and value > 0:
         return HandedOut(NUMBERED[field.name], value)
-    if field.name == "log_append_time_ms" and value >= 0:
+    if field.name == "log_append_time_ms" and value > RECENTLY_MS:
         return ANY
     return bytes(value) if kind == "bytes" else value
 

@@ -14,6 +14,7 @@
 Only the lines with bars and dots are read back: the others are made from them, and a test sees to it that they agree.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,7 +86,19 @@ def _step_lines(step: Step, names: Names) -> Iterator[str]:
 
 
 def _hex(data: bytes) -> list[str]:
-    return [data[at : at + BYTES_A_LINE].hex() for at in range(0, len(data), BYTES_A_LINE)]
+    """Lines of hex; a long run of zeros is told by its length."""
+    pieces = []
+    for run in re.split(rb"(\0{500,})", data):
+        if len(run) >= 500 and not any(run):
+            pieces.append(f"00 * {len(run)}")
+        else:
+            pieces += [run[at : at + BYTES_A_LINE].hex() for at in range(0, len(run), BYTES_A_LINE)]
+    return pieces
+
+
+def _bytes(text: str) -> bytes:
+    zeros, star, count = text.partition(" * ")
+    return bytes(int(count)) if star else bytes.fromhex(zeros)
 
 
 def read(path: Path) -> list[Scene]:
@@ -101,9 +114,9 @@ def read(path: Path) -> list[Scene]:
             step = Step(who, what, b"")
             scenes[-1].steps.append(step)
         elif mark == ">|":
-            step.request += bytes.fromhex(rest)
+            step.request += _bytes(rest)
         elif mark == "<|":
-            step.answer = (step.answer or b"") + bytes.fromhex(rest)
+            step.answer = (step.answer or b"") + _bytes(rest)
         elif mark == "<.":
             step.outcome = rest
         elif scenes and not scenes[-1].text and line:

@@ -28,6 +28,7 @@ from minikafka.wire.compile import decode
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.frame import request_frame, response_header
 from minikafka.wire.messages.cluster import ApiVersionsRequest
+from minikafka.wire.messages.fetch import ListOffsetsRequest
 from minikafka.wire.messages.groups import FindCoordinatorRequest
 from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest
@@ -164,7 +165,18 @@ class Stage:
             )
 
         request = MetadataRequest(topics=[MetadataRequest.Topic(name=topic)], allow_auto_topic_creation=False)
-        return self.backstage(node).until(there, request, 12)
+        known = self.backstage(node).until(there, request, 12)
+        self._led(topic, known)
+        return known
+
+    def _led(self, topic: str, known: Answer) -> None:
+        """Until each leader knows that it is one: a broker may say so to others before it acts on it itself."""
+        Topic = ListOffsetsRequest.Topic
+        for part in known.topics[0].partitions:
+            asked = [Topic.Partition(partition_index=part.partition_index, timestamp=-1)]
+            request = ListOffsetsRequest(replica_id=-1, topics=[Topic(name=topic, partitions=asked)])
+            leader = self.backstage(part.leader_id)
+            leader.until(lambda answer: answer.topics[0].partitions[0].error_code == 0, request, 5)
 
     def topic_id(self, topic: str) -> bytes:
         uuid: bytes = self.settled(topic, len(self._metadata(topic).partitions)).topics[0].topic_id
@@ -203,6 +215,7 @@ class Connection:
         self._socket = socket.create_connection(address, timeout=PATIENCE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
+        self.ended = False
 
     def ask(self, request: Struct, version: int) -> Answer:
         """Send, and wait for the answer."""
@@ -261,6 +274,7 @@ class Connection:
         while count:
             piece = self._socket.recv(count)
             if not piece:
+                self.ended = True
                 raise ConnectionError("closed")
             pieces.append(piece)
             count -= len(piece)

@@ -1,5 +1,0 @@
-"""groups."""
-
-from tests.golden.play import Theme
-
-theme = Theme("groups", "groups")
