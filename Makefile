@@ -42,8 +42,9 @@ format: setup   ## let ruff lay the code out
 bench: setup peers  ## ours beside the real server, in one run
 	$(BIN)/mini bench redis
 
-simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time
-	$(BIN)/mini simulate redis --seeds $(SEEDS)
+simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time; goes on where it ended
+	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
+	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
 
 clean:          ## remove what was installed and built; ./data stays
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
