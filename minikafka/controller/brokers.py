@@ -163,6 +163,8 @@ def heartbeat(state: ControllerState, request: BrokerHeartbeatRequest, now_ms: i
         after = before  # first the directories, so that no partition in a lost one is led from here
     if lost and not working and after is not Standing.SHUTDOWN_NOW:
         after = Standing.FENCED
+    if after is Standing.SHUTDOWN_NOW:
+        state.sessions.forget(broker.id)  # this was its last word: the next process need not wait for a silence
     records = change_standing(state, broker, before, after)
     if lost and working:
         if after is before:

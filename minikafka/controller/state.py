@@ -42,6 +42,7 @@ class ControllerSettings:
     options        the tables for Config requests; a resource type without one takes any name and value
     """
 
+    node_id: int = 0
     broker_session_timeout_ms: int = 2_500  # Kafka: 9000
     num_partitions: int = 1
     default_replication_factor: int = 1

@@ -234,6 +234,8 @@ def create_partitions(state: ControllerState, request: CreatePartitionsRequest, 
             records += grow_topic(state, topic)
         except KafkaError as error:
             code, message = error.code, str(error)
+        if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            message = None  # as Kafka has it, in this one answer
         results.append(CreatePartitionsResponse.Topic(name=topic.name, error_code=code, error_message=message))
     return decided([] if request.validate_only else records, CreatePartitionsResponse(results=results))
 

@@ -51,8 +51,13 @@ class LeaderEpochs:
         self._set([*kept, (epoch, start_offset)])
         self.write()
 
+    def forget_from(self, offset: int) -> None:
+        """Batches from `offset` on are being checked: only what they say themselves counts."""
+        self._set([entry for entry in self.entries if entry[1] < offset])
+        self.dirty = True
+
     def note(self, epoch: int, start_offset: int) -> None:
-        """The same, from a batch that recovery found: the file is written when all are known."""
+        """As `assign`, from a batch that recovery found; the file is written when all are known."""
         if epoch > self.latest:
             kept = [entry for entry in self.entries if entry[1] < start_offset]
             self._set([*kept, (epoch, start_offset)])

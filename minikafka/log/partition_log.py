@@ -118,7 +118,7 @@ class PartitionLog:
         self._random = random
         self._jitter_ms = 0
         self._places: dict[int, int] = {}  # base offset -> position in the active segment, of the newest batches
-        self._unsynced: list[Segment] = []  # full, but not durable
+        self.unsynced: list[Segment] = []  # full, but not durable
         self._names_changed = False  # the folder may not be durable
         self._truncations = 0
         self._doomed: list[tuple[int, list[str]]] = []  # (when, files) of deleted segments
@@ -403,9 +403,14 @@ class PartitionLog:
         return segment
 
     def roll(self, now_ms: int) -> None:
-        """The active segment is full; the next begins at the log's end.  Raises OSError."""
+        """The active segment is full; the next begins at the log's end.  Raises OSError.
+
+        The folder is made durable first, unless a flush has done so: no segment may be there without the one before it.
+        """
+        if self._names_changed:
+            self.disk.fsync_dir(self.folder)
         self.active.retire()
-        self._unsynced.append(self.active)
+        self.unsynced.append(self.active)
         self.rolled = True
         self.take_snapshot()
         self.start_segment(self.log_end_offset, now_ms)
@@ -535,6 +540,8 @@ class PartitionLog:
                 return
             while self.segments[-1].base_offset >= offset:
                 self.drop(self.segments.pop())
+            if self._names_changed:
+                self.disk.fsync_dir(self.folder)
             self.active = self.segments[-1]
             self._places.clear()
             self.log_end_offset = self.active.truncate_to(offset)
@@ -567,7 +574,7 @@ class PartitionLog:
         """The log ends earlier than it did: nothing that is said of it may lie beyond."""
         end = self.log_end_offset
         self._truncations += 1
-        self._unsynced = [segment for segment in self._unsynced if segment in self.segments[:-1]]
+        self.unsynced = [segment for segment in self.unsynced if segment in self.segments[:-1]]
         self.recovery_point = min(self.recovery_point, end)
         self.high_watermark = min(self.high_watermark, end)
         self.log_start_offset = min(self.log_start_offset, end)
@@ -616,7 +623,7 @@ class PartitionLog:
                 self._doom(segment, now_ms + self.settings.file_delete_delay_ms)
             del self.segments[:count]
             if count:
-                self._unsynced = [segment for segment in self._unsynced if segment in self.segments]
+                self.unsynced = [segment for segment in self.unsynced if segment in self.segments]
                 self.advance_log_start(self.segments[0].base_offset)
         except OSError as error:
             raise self._failed(error) from error
@@ -669,7 +676,7 @@ class PartitionLog:
         """
         self._check_online()
         target, truncations = self.log_end_offset, self._truncations
-        full, self._unsynced, self.rolled = self._unsynced, [], False
+        full, self.unsynced, self.rolled = self.unsynced, [], False
         try:
             if self.epochs.dirty:
                 await self.epochs.flush()
@@ -698,7 +705,7 @@ class PartitionLog:
             raise self._failed(error) from error
 
     def _make_durable(self) -> None:
-        paths = [name for segment in self._unsynced for name in segment.names()]
+        paths = [name for segment in self.unsynced for name in segment.names()]
         paths += self.active.settle()
         if self.log_end_offset > self.recovery_point:
             paths.append(self.active.path)

@@ -94,7 +94,8 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
         segment = log.new_segment(base_offset, now_ms)
         last = place == len(bases) - 1
         whole, end_offset = True, None
-        if checked_from is not None and (last or bases[place + 1] > checked_from):
+        # a segment that ends at the recovery point may have been rolled since, and its indexes not be durable
+        if checked_from is not None and (last or bases[place + 1] >= checked_from):
             whole, end_offset = _recover(log, segment)
         else:
             try:
@@ -116,6 +117,7 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
                 last = True
             else:
                 segment.retire()
+                log.unsynced.append(segment)
         if last:
             assert end_offset is not None
             log.log_end_offset = end_offset
@@ -134,6 +136,7 @@ def _recover(log: PartitionLog, segment: Segment) -> tuple[bool, int]:
 
     if log.recovered_from is None:
         log.recovered_from = segment.base_offset
+        log.epochs.forget_from(segment.base_offset)
     cut = segment.recover(on_batch)
     if cut:
         logger.warning("%s: cut %d bytes off the segment at %d", log.name, cut, segment.base_offset)

@@ -83,6 +83,8 @@ class DecodeSource(Source):
                 self.line("        n, position = read_varint(data, position - 1)")
             else:
                 self.line("    n, position = read_varint(data, position - 1)")
+        if of == "array":
+            self._doubt_a_count(name)
         self.line("if n == 0:" if self.flexible else "if n < 0:")
         if may_be_null:
             self.line(f"    {target} = None")
@@ -90,6 +92,15 @@ class DecodeSource(Source):
             self.line(f'    raise WireError("{self.cls.__name__} v{self.version}: {name} is null")')
         self.line("else:")
         return "n - 1" if self.flexible else "n"
+
+    def _doubt_a_count(self, name: str) -> None:
+        """Refuse a large count of which the data cannot hold a byte for each item; small ones run out by themselves."""
+        if self.flexible:  # inside the branch for a length of several bytes
+            self.line("    if n - 1 > len(data) - position:")
+        else:
+            self.line("if n > 127 and n > len(data) - position:")
+        error = f'raise WireError("{self.cls.__name__} v{self.version}: {name} has more items than bytes")'
+        self.line(f"    {'    ' if self.flexible else ''}{error}")
 
     def _struct(self, cls: type[Struct], name: str) -> None:
         made = self.constant(cls.__name__, cls)

@@ -11,7 +11,7 @@ from simulation.disk import DiskOptions, SimulatedDisk
 FOLDER = "data/topic-0"
 TOPIC_ID = bytes(range(16))
 NOW = 1_000_000
-SMALL = LogSettings(segment_bytes=600, index_interval_bytes=100, max_message_bytes=500, retention_ms=-1)
+SMALL = LogSettings(segment_bytes=400, index_interval_bytes=100, max_message_bytes=350, retention_ms=-1)
 
 
 def disk(seed: int = 0, **options: Any) -> SimulatedDisk:
