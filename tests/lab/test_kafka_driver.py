@@ -16,7 +16,8 @@ def bootstrap():
 
 def consumed(bootstrap, topic, partitions):
     """Every value of a topic, by partition, as librdkafka reads it."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "nobody", "enable.partition.eof": True})
+    settings = {"group.id": "nobody", "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **settings})
     consumer.assign([TopicPartition(topic, index, 0) for index in range(partitions)])
     values, at_end = {index: [] for index in range(partitions)}, set()
     while len(at_end) < partitions:
