@@ -109,6 +109,10 @@ class Member:
         self.join_reply: JoinReply | None = None
         self.sync_reply: SyncReply | None = None
 
+    @property
+    def protocol_names(self) -> set[str]:
+        return {name for name, _ in self.protocols}
+
     def metadata(self, protocol: str | None) -> bytes:
         """What the member sent for `protocol`."""
         return next((metadata for name, metadata in self.protocols if name == protocol), b"")
@@ -122,12 +126,8 @@ class Member:
         """Whether its silence is ours: it cannot heartbeat while it waits for an answer."""
         return self.join_reply is not None or self.sync_reply is not None
 
-    def answer_join(self, response: JoinGroupResponse) -> None:
-        if self.join_reply is not None:
-            reply, self.join_reply = self.join_reply, None
-            reply(response)
-
     def answer_sync(self, response: SyncGroupResponse) -> None:
+        """Answer the SyncGroup that waits, if one does."""
         if self.sync_reply is not None:
             reply, self.sync_reply = self.sync_reply, None
             reply(response)
@@ -140,6 +140,8 @@ class Group:
     protocol_type     None: a group of offsets alone, without members so far
     protocol_name     the way to share that this generation uses
     leader            the member that works out the shares
+    awaiting_join     how many members' JoinGroup waits
+    supporters        protocol -> how many members know it
     pending_members   ids that were given out and have not joined with them yet
     pending_sync      members of this generation that have not asked for their share
     storing           the leader's shares are on their way into the log
@@ -159,6 +161,8 @@ class Group:
         self.protocol_name: str | None = None
         self.leader: str | None = None
         self.members: dict[str, Member] = {}
+        self.supporters: Counter[str] = Counter()
+        self.awaiting_join = 0
         self.static_members: dict[str, str] = {}
         self.pending_members: dict[str, None] = {}
         self.pending_sync: dict[str, None] = {}
@@ -185,6 +189,7 @@ class Group:
         if self.leader is None:
             self.leader = member.member_id
         self.members[member.member_id] = member
+        self.supporters.update(member.protocol_names)
         if member.group_instance_id is not None:
             self.static_members[member.group_instance_id] = member.member_id
         self.pending_members.pop(member.member_id, None)
@@ -192,8 +197,10 @@ class Group:
     def remove(self, member_id: str) -> Member | None:
         """A leader's place goes to any other member."""
         member = self.members.pop(member_id, None)
-        if member is not None and member.group_instance_id is not None:
-            if self.static_members.get(member.group_instance_id) == member_id:
+        if member is not None:
+            self._forget_protocols(member)
+            self.awaiting_join -= member.join_reply is not None
+            if member.group_instance_id is not None and self.static_members.get(member.group_instance_id) == member_id:
                 del self.static_members[member.group_instance_id]
         if self.leader == member_id:
             self.leader = next(iter(self.members), None)
@@ -230,14 +237,22 @@ class Group:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
         return member
 
-    @property
-    def awaiting_join(self) -> int:
-        """Members whose JoinGroup waits."""
-        return sum(member.join_reply is not None for member in self.members.values())
+    def hold_join(self, member: Member, reply: JoinReply) -> None:
+        """Its JoinGroup waits.  One that waited before is given up by its client: it is told to join, as it does."""
+        self.answer_join(member, JoinGroupResponse(error_code=ErrorCode.REBALANCE_IN_PROGRESS, member_id=member.member_id))
+        member.join_reply = reply
+        self.awaiting_join += 1
+
+    def answer_join(self, member: Member, response: JoinGroupResponse) -> None:
+        """Answer the JoinGroup that waits, if one does."""
+        if member.join_reply is not None:
+            reply, member.join_reply = member.join_reply, None
+            self.awaiting_join -= 1
+            reply(response)
 
     @property
     def all_joined(self) -> bool:
-        return not self.pending_members and all(member.join_reply is not None for member in self.members.values())
+        return self.awaiting_join == len(self.members) and not self.pending_members
 
     @property
     def rebalance_timeout_ms(self) -> int:
@@ -260,8 +275,18 @@ class Group:
 
     def candidates(self) -> set[str]:
         """The protocols that every member knows."""
-        known = Counter(name for member in self.members.values() for name in {name for name, _ in member.protocols})
-        return {name for name, count in known.items() if count == len(self.members)}
+        return {name for name, count in self.supporters.items() if count == len(self.members)}
+
+    def change_protocols(self, member: Member, protocols: Protocols) -> None:
+        self._forget_protocols(member)
+        member.protocols = protocols
+        self.supporters.update(member.protocol_names)
+
+    def _forget_protocols(self, member: Member) -> None:
+        for name in member.protocol_names:
+            self.supporters[name] -= 1
+            if not self.supporters[name]:
+                del self.supporters[name]
 
     def supports(self, protocol_type: str, names: Iterable[str]) -> bool:
         """Whether a member of these could be in the group; to an empty one everything is welcome but nothing."""
@@ -277,7 +302,7 @@ class Group:
 
     def begin_generation(self, wall_ms: int) -> None:
         """The next generation, of the members there are."""
-        self.generation = self.generation + 1 & 0x7FFFFFFF
+        self.generation += 1
         self.protocol_name = self.select_protocol() if self.members else None
         self.subscribed_topics = self._subscribed_topics()
         self.pending_sync.clear()
