@@ -304,22 +304,23 @@ class Group:
         """The next generation, of the members there are."""
         self.generation += 1
         self.protocol_name = self.select_protocol() if self.members else None
-        self.subscribed_topics = self._subscribed_topics()
+        self.learn_subscribed_topics()
         self.pending_sync.clear()
         self.become(COMPLETING if self.members else EMPTY, wall_ms)
 
-    def _subscribed_topics(self) -> frozenset[str] | None:
-        """Of consumers: the topics any of them reads.  Only version 0 of a subscription is looked at; all begin so."""
+    def learn_subscribed_topics(self) -> None:
+        """Of consumers, the topics that any of them reads.  Every version of a subscription begins as version 0."""
+        self.subscribed_topics = None
         if self.protocol_type != CONSUMER:
-            return None
+            return
         topics: set[str] = set()
         try:
             for member in self.members.values():
                 subscription, _ = decode(ConsumerProtocolSubscription, 0, member.metadata(self.protocol_name), 2)
                 topics.update(subscription.topics)
         except WireError:
-            return None
-        return frozenset(topics)
+            return
+        self.subscribed_topics = frozenset(topics)
 
     def subscribes_to(self, topic: str) -> bool:
         """Consumers whose subscriptions cannot be read are taken to read everything."""

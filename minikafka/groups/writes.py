@@ -66,6 +66,7 @@ class Writes:
         self._to_append: deque[Write] = deque()
         self._taken: list[Write] = []
         self._uncommitted: deque[Write] = deque()
+        self._by_deadline: deque[Write] = deque()  # all wait for as long: in order of time
 
     def __len__(self) -> int:
         return len(self._to_append) + len(self._taken) + len(self._uncommitted)
@@ -82,7 +83,9 @@ class Writes:
         if not records and not len(self):
             settled(ErrorCode.NONE)
         else:
-            self._to_append.append(Write(records, apply, settled, now_ms + self.timeout_ms))
+            write = Write(records, apply, settled, now_ms + self.timeout_ms)
+            self._to_append.append(write)
+            self._by_deadline.append(write)
 
     def take(self, bytes_max: int) -> list[Record]:
         """Records to append as one batch.  To be followed by `appended` or `refused`; empty: there are none.
@@ -134,23 +137,15 @@ class Writes:
     @property
     def next_ms(self) -> int | None:
         """When the next one has waited for too long."""
-        for queue in (self._uncommitted, self._to_append):
-            for write in queue:
-                if write.settled is not None:
-                    return write.deadline_ms
-        return None
+        waiting = self._by_deadline
+        while waiting and waiting[0].settled is None:
+            waiting.popleft()
+        return waiting[0].deadline_ms if waiting else None
 
     def expire(self, now_ms: int) -> None:
         """REQUEST_TIMED_OUT for whoever has waited for too long."""
-        late: list[Write] = []
-        for queue in (self._uncommitted, self._to_append):
-            for write in queue:
-                if write.deadline_ms > now_ms:
-                    break
-                if write.settled is not None:
-                    late.append(write)
-        for write in late:
-            write.settle(ErrorCode.REQUEST_TIMED_OUT)
+        while (next_ms := self.next_ms) is not None and next_ms <= now_ms:
+            self._by_deadline.popleft().settle(ErrorCode.REQUEST_TIMED_OUT)
 
     def fail(self, error: ErrorCode) -> None:
         """Everything: another broker coordinates now."""
@@ -158,5 +153,6 @@ class Writes:
         self._uncommitted.clear()
         self._taken.clear()
         self._to_append.clear()
+        self._by_deadline.clear()
         for write in everything:
             write.settle(error)
