@@ -245,6 +245,10 @@ class Membership:
                 member.answer_sync(SyncGroupResponse(error_code=error, assignment=b""))
                 self.keep_alive(group, member)
 
+    def fence_sync(self, member: Member) -> None:
+        """Another has taken over its instance id."""
+        member.answer_sync(SyncGroupResponse(error_code=ErrorCode.FENCED_INSTANCE_ID, assignment=b""))
+
     def _sync_overdue(self, group: Group, generation: int) -> None:
         """Who joined and never came for its share is out."""
         if group.generation != generation or group.state not in (COMPLETING, STABLE) or not group.pending_sync:
