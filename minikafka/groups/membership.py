@@ -80,6 +80,13 @@ class Membership:
     def fresh_member_id(self, prefix: str) -> str:
         return f"{prefix}-{UUID(int=self.random.getrandbits(128), version=4)}"
 
+    def bury(self, group: Group) -> None:
+        """It is gone for good."""
+        group.become(DEAD, self.now.wall_ms)
+        self.groups.pop(group.group_id, None)
+        for what in ("join", "sync"):
+            self.timers.cancel((what, group.group_id))
+
     def write_group(
         self, group: Group, assignments: Mapping[str, bytes], settled: Callable[[ErrorCode], None]
     ) -> None:
