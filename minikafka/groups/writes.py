@@ -87,9 +87,7 @@ class Writes:
         """Whether `take` would give something."""
         return bool(self._to_append)
 
-    def add(
-        self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing
-    ) -> None:
+    def add(self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing) -> None:
         """Without records it is a look at the state as of all that was added before."""
         if not records and not len(self):
             settled(ErrorCode.NONE)
