@@ -65,7 +65,7 @@ class Disk(Protocol):
     def size(self, path: str) -> int: ...
 
     def rename(self, old: str, new: str) -> None:
-        """Atomic, replacing `new`."""
+        """Atomic, replacing `new`; of a folder too, where `new` must not be there."""
 
     def unlink(self, path: str) -> None: ...
 
@@ -74,6 +74,9 @@ class Disk(Protocol):
 
     def mkdir(self, path: str) -> None:
         """With parents, and durable at once; no error when it stands.  Raises FileExistsError where a file does."""
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder; durable after fsync_dir of the one it was in."""
 
     def fsync_dir(self, path: str) -> None: ...
 

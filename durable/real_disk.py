@@ -193,6 +193,9 @@ class RealDisk:
         else:
             self.fsync_dir(parent)
 
+    def rmdir(self, path: str) -> None:
+        os.rmdir(path)
+
     def fsync_dir(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -19,13 +19,14 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.child import ROOT, Child, ChildError, free_port
+from lab.child import PORT_TAKEN, ROOT, Child, ChildError, free_port
 from lab.peers import ATTEMPTS, PeerMissing
 
 CLUSTER_ID = "bWluaS1nb2xkZW4tZmlsZQ"  # any 16 bytes in url-safe base64
@@ -33,13 +34,17 @@ RECORDING = ("-Xms128m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialG
 MEASURING = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 LOGGING = f"-Dlog4j2.configurationFile={ROOT / 'lab' / 'kafka' / 'log4j2.properties'}"
 
-SMALL = {
+PORT_LOST = ("BindException", "ddress already in use", f"exit code {PORT_TAKEN}\n")
+
+FEWER = {
+    "offsets.topic.num.partitions": "4",  # 50 otherwise, each with its folder and three files
+    "transaction.state.log.num.partitions": "4",
+}
+SMALL = FEWER | {
     "log.cleaner.dedupe.buffer.size": "16777216",  # 128 MB of the heap otherwise, taken at the start
     "num.network.threads": "2",
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "1",
-    "offsets.topic.num.partitions": "4",  # 50 otherwise, each with its folder and three files
-    "transaction.state.log.num.partitions": "4",
 }
 """What a broker that serves a test does not need in full; not used when MEASURING."""
 
@@ -156,15 +161,45 @@ def kafka_broker(*overrides: str, jvm: Sequence[str] = RECORDING) -> Iterator[Ka
 @contextmanager
 def kafka_cluster(size: int = 3, *overrides: str, jvm: Sequence[str] = RECORDING) -> Iterator[Kafka]:
     """Nodes 1 to `size`; stopped, and their folders removed, on leaving.  Raises ChildError, PeerMissing."""
+    standing = {} if jvm is MEASURING else SMALL
+
+    def command(settings: Path) -> list[str]:
+        return java_command("kafka.Kafka", str(settings), jvm=jvm, log_level="INFO")
+
+    with _cluster(
+        size, [*(f"{key}={value}" for key, value in standing.items()), *overrides], command, _format
+    ) as kafka:
+        yield kafka
+
+
+@contextmanager
+def mini_kafka_cluster(size: int = 1, *overrides: str) -> Iterator[Kafka]:
+    """Ours, with the same settings in the same file."""
+
+    def command(settings: Path) -> list[str]:
+        return [sys.executable, "-m", "cli.main", "kafka", "start", str(settings)]
+
+    with _cluster(size, [f"{key}={value}" for key, value in FEWER.items()] + [*overrides], command) as kafka:
+        yield kafka
+
+
+@contextmanager
+def _cluster(
+    size: int,
+    overrides: Sequence[str],
+    command: Callable[[Path], list[str]],
+    prepare: Callable[[Kafka], None] = lambda kafka: None,
+) -> Iterator[Kafka]:
     with tempfile.TemporaryDirectory(prefix="mini-kafka-") as folder, ExitStack() as stack:
         for attempt in range(1, ATTEMPTS + 1):
-            kafka = _planned(size, overrides, jvm, Path(folder) / str(attempt))
+            kafka = _planned(size, overrides, command, Path(folder) / str(attempt))
             try:
+                prepare(kafka)
                 _start(kafka)
                 break
             except ChildError as error:
                 _stop(kafka)
-                if "BindException" not in str(error) or attempt == ATTEMPTS:
+                if not any(text in str(error) for text in PORT_LOST) or attempt == ATTEMPTS:
                     raise
             except BaseException:
                 _stop(kafka)
@@ -173,7 +208,7 @@ def kafka_cluster(size: int = 3, *overrides: str, jvm: Sequence[str] = RECORDING
         yield kafka
 
 
-def _planned(size: int, overrides: Sequence[str], jvm: Sequence[str], folder: Path) -> Kafka:
+def _planned(size: int, overrides: Sequence[str], command: Callable[[Path], list[str]], folder: Path) -> Kafka:
     """Ports noted and settings written; nothing runs yet."""
     ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
     voters = ",".join(f"{node_id}@127.0.0.1:{controller}" for node_id, (_, controller) in ports.items())
@@ -182,13 +217,10 @@ def _planned(size: int, overrides: Sequence[str], jvm: Sequence[str], folder: Pa
         directory = folder / str(node_id)
         (directory / "data").mkdir(parents=True)
         properties = server_properties(node_id, port, controller_port, voters, directory, size)
-        if jvm is not MEASURING:
-            properties |= SMALL
         properties |= dict(override.split("=", 1) for override in overrides)
         path = directory / "server.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        command = java_command("kafka.Kafka", str(path), jvm=jvm, log_level="INFO")
-        child = Child(f"kafka-{node_id}", command, directory / "server.log")
+        child = Child(f"kafka-{node_id}", command(path), directory / "server.log")
         nodes.append(KafkaNode(node_id, port, controller_port, child, directory))
     return Kafka(nodes)
 
@@ -212,11 +244,15 @@ def server_properties(
     }
 
 
-def _start(kafka: Kafka) -> None:
-    """Format the folders, run the nodes, wait until they know each other."""
+def _format(kafka: Kafka) -> None:
+    """Apache Kafka starts only on a folder that was told its cluster."""
     for node in kafka.nodes:
         settings = str(node.directory / "server.properties")
         tool("kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", settings)
+
+
+def _start(kafka: Kafka) -> None:
+    """Run the nodes, wait until they know each other."""
     for node in kafka.nodes:
         node.child.start()
     for node in kafka.nodes:

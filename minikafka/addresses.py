@@ -80,7 +80,9 @@ def voters_of(settings: Any) -> dict[int, tuple[str, int]]:
         own = next(each for each in listeners_of(settings) if each.role == "controller")
         voters[settings.node_id] = (own.advertised_host, own.advertised_port)
     elif "controller" in settings.process_roles and settings.node_id not in voters:
-        raise SettingError("controller.quorum.voters", "", "", f"node {settings.node_id} is a controller, and not in it")
+        raise SettingError(
+            "controller.quorum.voters", "", "", f"node {settings.node_id} is a controller, and not in it"
+        )
     return voters
 
 

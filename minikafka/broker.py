@@ -216,7 +216,9 @@ class Broker:
 
     async def _create(self, names: list[str]) -> None:
         settings = self.settings
-        request = CreateTopicsRequest(timeout_ms=settings.request_timeout_ms, topics=[self._new_topic(name) for name in names])
+        request = CreateTopicsRequest(
+            timeout_ms=settings.request_timeout_ms, topics=[self._new_topic(name) for name in names]
+        )
         try:
             response = await self.admin.call(request, settings.request_timeout_ms / 1000)
             for made in response.topics:
@@ -333,8 +335,8 @@ class Broker:
         effective = self.effective()
         for partition in self.partitions.values():
             if of_brokers or partition.topic in topics:
-                partition.log.settings = log_settings_of(effective, partition.topic)
-                partition.settings = partition_settings_of(effective, partition.topic)
+                partition.log.configure(log_settings_of(effective, partition.topic))
+                partition.configure(partition_settings_of(effective, partition.topic))
                 if partition.leading:
                     partition.advance_high_watermark(self.now_ms())
 
@@ -346,6 +348,7 @@ class Broker:
 
         async def flush() -> None:
             for partition in partitions:
+                partition.flushed_ms = self.now_ms()
                 try:
                     await partition.log.flush()
                 except KafkaError as error:

@@ -150,5 +150,3 @@ class ControllerChannel:
     def close(self) -> None:
         for link in list(self._links.values()):
             link.close()
-
-

@@ -20,9 +20,7 @@ PATIENCE_S = 10.0
 class ControllerDoor(asyncio.Protocol):
     """Listens to the first bytes of a connection, then hands it to whom it is for."""
 
-    def __init__(
-        self, kafka: Callable[[], asyncio.BufferedProtocol], raft: Callable[[], asyncio.Protocol]
-    ) -> None:
+    def __init__(self, kafka: Callable[[], asyncio.BufferedProtocol], raft: Callable[[], asyncio.Protocol]) -> None:
         self.kafka, self.raft = kafka, raft
         self._data = b""
 

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 
 from minikafka.effective import Effective
 from minikafka.log.settings import LogSettings
-from minikafka.records.compression import CODECS
+from minikafka.records.compression import Codec
 
 AS_PRODUCED = "producer"
+CODECS = {
+    "uncompressed": Codec.NONE,
+    "gzip": Codec.GZIP,
+    "snappy": Codec.SNAPPY,
+    "lz4": Codec.LZ4,
+    "zstd": Codec.ZSTD,
+}
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,7 @@ class MetadataFollower:
             max_wait_ms=wait_ms,
             max_bytes=MAX_BYTES,
         )
-        answer: MetadataFetchResponse = await self.channel.call(
-            request, ANSWER_S, try_s=wait_ms / 1000 + WAIT_MARGIN_S
-        )
+        answer: MetadataFetchResponse = await self.channel.call(request, ANSWER_S, try_s=wait_ms / 1000 + WAIT_MARGIN_S)
         return answer
 
 

@@ -20,7 +20,9 @@ def metrics_of(node: Node) -> list[Metric]:
     """One row a figure."""
     return [
         *connection_metrics(node.server.connections),
-        Metric("loop_lag_seconds", "gauge", "How late the event loop was at its worst of late.", lambda: node.loop_lag_s),
+        Metric(
+            "loop_lag_seconds", "gauge", "How late the event loop was at its worst of late.", lambda: node.loop_lag_s
+        ),
         *(broker_metrics(node) if node.is_broker else ()),
         *(controller_metrics(node) if node.is_controller else ()),
     ]

@@ -179,6 +179,7 @@ class Node:
         await self.folders.load()
         await self._join()
         self._start_ticks()
+        self.broker.producer_ids.prefetch()
         self.server.open_gates()
 
     async def _join(self) -> None:
@@ -233,6 +234,11 @@ class Node:
             self._checkpoint_watermarks,
             "high watermark checkpoint",
         )
+        every(
+            lambda: settings.log_flush_offset_checkpoint_interval_ms / 1000,
+            self._checkpoint_recovery_points,
+            "recovery point checkpoint",
+        )
         every(lambda: settings.log_retention_check_interval_ms / 1000, self._start_retention, "retention")
         every(lambda: 1.0, self._flush_by_time, "flush")
 
@@ -246,15 +252,18 @@ class Node:
             partition.shrink_isr(now_ms)
 
     def _checkpoint_watermarks(self) -> None:
-        self.folders.checkpoint_high_watermarks()
+        self.background.start(self.folders.checkpoint_high_watermarks(), "high watermark checkpoint")
+
+    def _checkpoint_recovery_points(self) -> None:
+        self.background.start(self.folders.checkpoint_recovery_points(), "recovery point checkpoint")
 
     def _start_retention(self) -> None:
         self.background.start(self.folders.retention(self._partitions()), "retention")
 
     def _flush_by_time(self) -> None:
         assert self.broker is not None
-        now_ms = self.broker.wall_ms()
-        due = [each for each in self._partitions() if each.log.flush_due(now_ms)]
+        now_ms = self.broker.now_ms()
+        due = [each for each in self._partitions() if each.flush_due(now_ms)]
         if due:
             self.broker.flush_then(due, lambda: None)
 
@@ -271,7 +280,10 @@ class Node:
         """Move leaderships away, answer what can be answered, leave the disk clean."""
         if self.lifecycle is not None and self.lifecycle.epoch >= 0 and self.settings.controlled_shutdown_enable:
             self.lifecycle.wants_shut_down = True
-            if not await self.lifecycle.until(lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S):
+            silence_s = self.settings.broker_session_timeout_ms / 1000
+            if not await self.lifecycle.until(
+                lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S, silence_s
+            ):  # the others may be stopping, too
                 logger.warning("The controller has not moved our leaderships in time: stopping all the same")
         self.server.stop_accepting()
         if self.coordination is not None:
@@ -288,5 +300,3 @@ class Node:
         await self.folders.close()
         if self.admin is not None:
             await self.admin.stop()
-
-

@@ -61,7 +61,9 @@ IDENTITY = [
     fixed("process.roles", Roles, "broker,controller", "What this process is: broker, controller, or both."),
     fixed("node.id", Integer, 1, "This node's number, different for each.", minimum=0, aliases=("broker.id",)),
     fixed("broker.rack", Text, "", "Where this broker stands; replicas are spread over racks."),
-    fixed("cluster.id", Text, "", "The cluster to found or to join; made by the first controller when empty.", ours=True),
+    fixed(
+        "cluster.id", Text, "", "The cluster to found or to join; made by the first controller when empty.", ours=True
+    ),
 ]
 
 NETWORK = [
@@ -102,7 +104,9 @@ NETWORK = [
 TOPICS = [
     Option("num.partitions", Integer, 1, "Partitions of a topic that does not say.", minimum=1),
     Option("default.replication.factor", Integer, 1, "Replicas of a topic that does not say.", minimum=1),
-    Option("min.insync.replicas", Integer, 1, "Replicas that must have a record before acks=all is answered.", minimum=1),
+    Option(
+        "min.insync.replicas", Integer, 1, "Replicas that must have a record before acks=all is answered.", minimum=1
+    ),
     Option("auto.create.topics.enable", Boolean, "true", "Whether asking for a topic that is not there creates it."),
     Option("delete.topic.enable", Boolean, "true", "Whether topics can be deleted."),
     Option("unclean.leader.election.enable", Boolean, "false", "Rather lose records than have no leader."),
@@ -130,7 +134,9 @@ LOG = [
     fixed("log.dir", Text, "./data/kafka", "The folder of the data, unless log.dirs names several."),
     fixed("log.dirs", CommaList, "", "Folders of the data, comma between."),
     fixed("metadata.log.dir", Text, "", "The folder of the metadata log: another disk, perhaps."),
-    Option("log.segment.bytes", Integer, 2**30, "Size at which a new segment begins.", minimum=1_048_576, maximum=INT_MAX),
+    Option(
+        "log.segment.bytes", Integer, 2**30, "Size at which a new segment begins.", minimum=1_048_576, maximum=INT_MAX
+    ),
     Option("log.roll.ms", Or, None, "Age at which a new segment begins; before log.roll.hours."),
     Option("log.roll.hours", Integer, 168, "The same in hours.", minimum=1),
     Option("log.roll.jitter.ms", Or, None, "How much earlier, at random; before log.roll.jitter.hours."),
@@ -142,13 +148,19 @@ LOG = [
     Option("log.retention.check.interval.ms", Integer, 300_000, "How often to look.", minimum=1),
     Option("log.segment.delete.delay.ms", Integer, 60_000, "How long a deleted file stays, renamed.", minimum=0),
     Option("log.index.interval.bytes", Integer, 4096, "Bytes of log between two entries of an index.", minimum=0),
-    Option("log.index.size.max.bytes", Integer, 10 * 2**20, "Size of an index at which a new segment begins.", minimum=4),
+    Option(
+        "log.index.size.max.bytes", Integer, 10 * 2**20, "Size of an index at which a new segment begins.", minimum=4
+    ),
     Option("log.flush.interval.messages", Integer, LONG_MAX, "Records after which a partition is fsynced.", minimum=1),
     Option("log.flush.interval.ms", Or, None, "Milliseconds after which it is."),
-    Option("log.flush.offset.checkpoint.interval.ms", Integer, 60_000, "How often recovery points are kept.", minimum=0),
+    Option(
+        "log.flush.offset.checkpoint.interval.ms", Integer, 60_000, "How often recovery points are kept.", minimum=0
+    ),
     Option("log.cleanup.policy", CommaList, "delete", "delete, compact, or both."),
     Option("log.cleaner.delete.retention.ms", Integer, 86_400_000, "How long a tombstone stays.", minimum=0),
-    Option("log.cleaner.min.cleanable.ratio", Real, 0.5, "Share of uncleaned log at which compaction begins.", effect=False),
+    Option(
+        "log.cleaner.min.cleanable.ratio", Real, 0.5, "Share of uncleaned log at which compaction begins.", effect=False
+    ),
     Option("log.cleaner.min.compaction.lag.ms", Integer, 0, "How long a record stays as it is.", effect=False),
     Option("log.cleaner.max.compaction.lag.ms", Integer, LONG_MAX, "How long at most.", effect=False),
     Option("log.preallocate", Boolean, "false", "Whether segments are made in full size.", effect=False),

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 
 def campaign(node: "Node", *, transfer: bool = False) -> None:
-    """The election timeout passed, or (`transfer`) the leader asks this server to take over, which needs no pre-vote."""
-    if node.role is Role.LEADER or not node.membership.may_vote(node.id):
+    """The election timeout passed, or (`transfer`) the leader asks this server to take over, which needs no pre-vote.
+
+    A server whose removal is in its log but not committed may be needed yet: only it may have what others lack.  So it
+    runs, without counting its own vote ([T] §4.2.2).
+    """
+    if node.role is Role.LEADER or not node.log.gives_a_voice(node.id):
         return
     if transfer:
         run_for_election(node, transfer=True)
@@ -50,10 +54,6 @@ def run_for_election(node: "Node", *, transfer: bool = False) -> None:
     node.vote = node.id
     node.become(Role.CANDIDATE)
     node.reset_election_timer()
-    node.granted = {node.id}
-    if node.membership.is_majority(node.granted):
-        node.become_leader()
-        return
     log = node.log
     for voter in node.other_voters():
         node.send(RequestVote(node.id, voter, node.term, log.last_index, log.last_term, transfer))
@@ -95,6 +95,16 @@ def count_pre_vote(node: "Node", reply: PreVoteReply) -> None:
 def count_vote(node: "Node", reply: VoteReply) -> None:
     """Only votes of this term come here: a late one from an earlier election was dropped in `Node.step`."""
     if reply.granted:
-        node.granted.add(reply.sender)
-        if node.membership.is_majority(node.granted):
-            node.become_leader()
+        win_if_majority(node, reply.sender)
+
+
+def count_own_vote(node: "Node") -> None:
+    """Its vote for itself is durable, and counts only now, like any other: so no leader forgets that it was one."""
+    if node.role is Role.CANDIDATE and node.term_is_durable:
+        win_if_majority(node, node.id)
+
+
+def win_if_majority(node: "Node", voter: int) -> None:
+    node.granted.add(voter)
+    if node.membership.is_majority(node.granted):
+        node.become_leader()

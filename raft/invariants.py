@@ -19,6 +19,7 @@ Whoever drives the nodes (tests, simulation) reports here: `started`, `took` eac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from raft.membership import EMPTY, Membership
 from raft.messages import Entry, HardState, Message, RequestVote, SavedState, Snapshot, VoteReply
 from raft.node import Node
 from raft.ready import Ready, Role
@@ -64,6 +65,8 @@ class Server:
     applied: int = 0
     led: int = 0
     """The term in which it was last seen leading."""
+    membership: Membership = EMPTY
+    """The one in force at the Ready before: what was committed since may have been by its majority."""
     said_term: int = 0
     votes: dict[int, int] = field(default_factory=dict)
     """Term -> for whom, as others were told."""
@@ -90,8 +93,15 @@ class Invariants:
         voted = server.votes.get(node.term)
         check(voted is None or node.vote == voted, f"memory: {where} with vote {node.vote}, it was for {voted}")
         mirror = self._mirror_of(saved)
+        kept = min(server.disk.last_index, self.committed.last_index)
+        if server.disk.has(kept, self.committed.chain[kept]):
+            check(
+                mirror.has(kept, self.committed.chain[kept]), f"memory: {where} without {kept}, which was on its disk"
+            )
         server.memory, server.disk = mirror, Mirror(list(mirror.chain))
+        server.membership = node.membership
         server.commit, server.applied, server.led = 0, node.applied_index, 0
+        self._check_matching(node.id, mirror, saved.entries)
 
     def took(self, node: Node, ready: Ready) -> None:
         """The node has handed out `ready`: its state as of now is checked."""
@@ -102,13 +112,8 @@ class Invariants:
         if ready.snapshot is not None:
             server.memory = self._mirror_of(SavedState(snapshot=ready.snapshot))
         server.memory.replace_from(ready.entries)
-        for entry in ready.entries:
-            link = server.memory.chain[entry.index]
-            known = self.links.setdefault((entry.index, entry.term), link)
-            check(
-                link == known, f"log matching: server {node.id} differs at or before {entry.index} of term {entry.term}"
-            )
         self._check_commit(node, server)
+        server.membership = node.membership
         if node.role is Role.LEADER and server.led != node.term:
             self._check_new_leader(node, server)
 
@@ -118,6 +123,7 @@ class Invariants:
         if snapshot is not None:
             disk.chain = self._mirror_of(SavedState(snapshot=snapshot)).chain
         disk.replace_from(entries)
+        self._check_matching(id, disk, entries)
 
     def sent(self, message: Message) -> None:
         """The message is on its way, so its sender is bound by it."""
@@ -172,11 +178,21 @@ class Invariants:
         link = server.memory.chain[commit]
         durable_on = {id for id, other in self.servers.items() if other.disk.has(commit, link)}
         check(
-            node.membership.is_majority(durable_on),
+            decides(node.membership, durable_on) or decides(server.membership, durable_on),
             f"durability: server {node.id} commits {commit}, on the disks of {sorted(durable_on)} of {node.membership}",
         )
         self.committed.chain += server.memory.chain[seen + 1 : commit + 1]
         self.committed_in += [max(node.term, self.committed_in[-1])] * (commit - seen)
+
+    def _check_matching(self, id: int, mirror: Mirror, entries: Iterable[Entry]) -> None:
+        """Of what is durable: an entry that only memory held may be forgotten, and its place in the term taken again."""
+        for entry in entries:
+            if entry.index < len(mirror.chain):
+                link = mirror.chain[entry.index]
+                known = self.links.setdefault((entry.index, entry.term), link)
+                check(
+                    link == known, f"log matching: server {id} differs at or before {entry.index} of term {entry.term}"
+                )
 
     def _check_new_leader(self, node: Node, server: Server) -> None:
         server.led = node.term
@@ -201,6 +217,12 @@ class Invariants:
         mirror = Mirror(self.committed.chain[: index + 1])
         mirror.replace_from(entry for entry in saved.entries if entry.index > index)
         return mirror
+
+
+def decides(membership: Membership, servers: set[int]) -> bool:
+    """Whether these are a majority, counted here once more rather than by what is to be checked."""
+    deciding = (membership.voters, membership.old_voters)
+    return all(2 * len(voters & servers) > len(voters) for voters in deciding if voters)
 
 
 def check(holds: bool, otherwise: str) -> None:

@@ -107,6 +107,11 @@ class Log:
     def membership_at(self, index: int) -> Membership:
         return next(membership for at, membership in reversed(self.configurations) if at <= index)
 
+    def gives_a_voice(self, server: int) -> bool:
+        """Whether any configuration that may turn out to be the one in force, the committed one or a later, has it vote."""
+        open_ones = (membership for at, membership in self.configurations if at > self.committed)
+        return self.membership_at(self.committed).may_vote(server) or any(each.may_vote(server) for each in open_ones)
+
     def _note_configuration(self, entry: Entry) -> None:
         if entry.kind is EntryKind.MEMBERSHIP and entry.index > self.snapshot.index:
             self.configurations.append((entry.index, Membership.decode(entry.data)))

@@ -82,8 +82,8 @@ class Node:
         # Persistent state on all servers ([R] Figure 2); the caller saves it.
         self.log = Log(saved)
         self.term, self.vote = saved.hard_state.term, saved.hard_state.vote
-        if self.log.last_term > self.term:  # the power went between the entries and the term they came with
-            self.term, self.vote = self.log.last_term, None
+        if self.log.last_term > self.term:  # the power went between the entries and the hard state they came with, and
+            self.term, self.vote = self.log.last_term, id  # with the vote: it counts as spent, on whomever
 
         # Volatile state on all servers.
         self.log.commit_to(min(saved.hard_state.commit, self.log.last_index))
@@ -146,6 +146,10 @@ class Node:
     @property
     def applied_index(self) -> int:
         return self.log.applied
+
+    @property
+    def term_is_durable(self) -> bool:
+        return self._durable_term == self.term
 
     def __repr__(self) -> str:
         return (
@@ -276,7 +280,7 @@ class Node:
 
     def has_ready(self) -> bool:
         """Whether `ready` has anything to do for the caller."""
-        log = self.log
+        log, before, led = self.log, self._last_hard_state, self._last_leadership
         return bool(
             self._at_once
             or self._after_save
@@ -286,8 +290,8 @@ class Node:
             or self.appends_due
             or self.round_due
             or self.snapshot_to_save
-            or self._hard_state() != self._last_hard_state
-            or self._leadership() != self._last_leadership
+            or (before.term, before.vote, before.commit) != (self.term, self.vote, log.committed)
+            or (led.term, led.leader, led.role) != (self.term, self.leader, self.role)
         )
 
     def ready(self) -> Ready:
@@ -318,6 +322,7 @@ class Node:
         """All of `ready` is done: saved, sent, applied."""
         if ready.hard_state is not None:
             self._durable_term = ready.hard_state.term
+            election.count_own_vote(self)
         self.log.was_saved(ready.number)
         if ready.snapshot is not None:
             self.log.applied = max(self.log.applied, ready.snapshot.index)
@@ -342,7 +347,7 @@ class Node:
 
     def send(self, message: Message) -> None:
         """Queue a message behind what it promises; any message promises the term it names."""
-        if message.promises or self.term != self._durable_term:
+        if message.promises or not self.term_is_durable:
             self._after_save.append(message)
         else:
             self._at_once.append(message)

@@ -132,11 +132,14 @@ static int dial(const char *host, int port) {
     return fd;
 }
 
-static int dial_bootstrap(void) {
+static int dial_bootstrap(void) { /* the first of a list, comma between */
     char host[256];
-    const char *colon = strrchr(options.bootstrap, ':');
-    if (!colon || (size_t)(colon - options.bootstrap) >= sizeof host) die("--bootstrap wants host:port");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - options.bootstrap), options.bootstrap);
+    size_t length = strcspn(options.bootstrap, ",");
+    if (length >= sizeof host) die("--bootstrap wants host:port");
+    snprintf(host, sizeof host, "%.*s", (int)length, options.bootstrap);
+    char *colon = strrchr(host, ':');
+    if (!colon) die("--bootstrap wants host:port");
+    *colon = 0;
     return dial(host, atoi(colon + 1));
 }
 
@@ -232,7 +235,7 @@ static int read_metadata(Cursor answer) {
         int code = take16(&answer);
         partition->index = take32(&answer);
         partition->leader = take32(&answer);
-        partition->first = -1;
+        partition->first = partition->high = -1;
         for (int list = 0; list < 2; list++) { /* replicas, in-sync replicas */
             int length = take32(&answer);
             if (length > 0) take(&answer, 4 * (size_t)length);
@@ -240,6 +243,39 @@ static int read_metadata(Cursor answer) {
         led += !code && partition->leader >= 0;
     }
     return led;
+}
+
+/* Whether the leaders know that they lead: Metadata may tell before they have heard.  ListOffsets asks each. */
+static int leaders_serve(void) {
+    Buffer frame = {0};
+    int refused = 0;
+    for (Broker *broker = brokers; broker < brokers + broker_count; broker++) {
+        int led = 0, fd;
+        for (int index = 0; index < options.partitions; index++) led += partitions[index].leader == broker->id;
+        if (!led) continue;
+        fd = dial(broker->host, broker->port);
+        begin_request(&frame, LIST_OFFSETS, 1, 0);
+        put32(&frame, -1);
+        put32(&frame, 1);
+        put_string(&frame, options.topic);
+        put32(&frame, led);
+        for (int index = 0; index < options.partitions; index++)
+            if (partitions[index].leader == broker->id) {
+                put32(&frame, partitions[index].index);
+                put64(&frame, -1); /* the end */
+            }
+        Cursor answer = ask(fd, &frame);
+        if (take32(&answer) != 1) die("ListOffsets answered for another number of topics");
+        skip_string(&answer);
+        for (int count = take32(&answer); count > 0; count--) {
+            take32(&answer);
+            refused += take16(&answer) != 0;
+            take(&answer, 16);
+        }
+        close(fd);
+    }
+    free(frame.data);
+    return !refused;
 }
 
 static void find_leaders(int wanted) { /* wanted: how many partitions there shall be, 0 for however many */
@@ -252,8 +288,8 @@ static void find_leaders(int wanted) { /* wanted: how many partitions there shal
         put_string(&frame, options.topic);
         put8(&frame, 0); /* do not create it */
         led = read_metadata(ask(fd, &frame));
-        if (led && led == options.partitions && (!wanted || led == wanted)) break;
-        if (now_ns() > deadline) die("%d of the partitions of %s have a leader", led, options.topic);
+        if (led && led == options.partitions && (!wanted || led == wanted) && leaders_serve()) break;
+        if (now_ns() > deadline) die("%d partitions of %s have a leader, or it refuses", led, options.topic);
         usleep(20000);
     }
     close(fd);
@@ -396,7 +432,8 @@ static void flush(int events, Connection *connection) {
             }
         }
     }
-    if (connection->watching_writes != 0) watch(events, connection, 0);
+    int unanswered = options.acks == 0 && connection->role == STEADY; /* then room to write is all there is to hear of */
+    if (connection->watching_writes != unanswered) watch(events, connection, unanswered);
 }
 
 /* ---- answers ---- */
@@ -500,10 +537,10 @@ static void receive(Connection *connection) {
 static int wants_more(Connection *connection) {
     if (stopping || connection->role == PACED || connection->flying == connection->capacity || !connection->mine_count)
         return 0;
-    if (connection->role == READER && options.once && measured.requests) {
+    if (connection->role == READER && options.once) {
         int behind = 0;
         for (int number = 0; number < connection->mine_count; number++)
-            behind += connection->mine[number]->high <= 0 || connection->mine[number]->position < connection->mine[number]->high;
+            behind += connection->mine[number]->high < 0 || connection->mine[number]->position < connection->mine[number]->high;
         return behind > 0;
     }
     return 1;
@@ -547,7 +584,7 @@ static void run(Connection *connections, int count, int paced) {
         if (now > deadline + PATIENCE_S * SECOND) die("answers are still missing after %ld s", (long)PATIENCE_S);
         flying = 0;
         for (int number = 0; number < count && !flying; number++) flying = connections[number].flying;
-    } while (flying || (!stopping && paced));
+    } while (flying || (!stopping && (paced || options.acks == 0)));
 }
 
 /* ---- what is measured, and the report ---- */

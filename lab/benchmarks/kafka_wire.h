@@ -131,7 +131,7 @@ static uint64_t take_compact_count(Cursor *cursor) { /* of an array; null counts
 
 /* ---- requests ---- */
 
-enum { PRODUCE = 0, FETCH = 1, METADATA = 3, CREATE_TOPICS = 19, DELETE_TOPICS = 20 };
+enum { PRODUCE = 0, FETCH = 1, LIST_OFFSETS = 2, METADATA = 3, CREATE_TOPICS = 19, DELETE_TOPICS = 20 };
 enum { CORRELATION_ID_AT = 8 }; /* in a frame, its length included */
 
 static void begin_request(Buffer *frame, int api_key, int version, int flexible) {

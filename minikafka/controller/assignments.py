@@ -14,9 +14,7 @@ from minikafka.controller.state import ControllerState
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 
-def assigned(
-    state: ControllerState, number: int, replicas: Sequence[int], replication_factor: int | None
-) -> Partition:
+def assigned(state: ControllerState, number: int, replicas: Sequence[int], replication_factor: int | None) -> Partition:
     """Partition `number` on brokers a client chose; all partitions have the same replication factor.
 
     Raises KafkaError (39).

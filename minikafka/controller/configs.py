@@ -3,11 +3,11 @@
     AlterConfigs              these are the settings; what is not named goes back to its default
     IncrementalAlterConfigs   set, delete, append to or subtract from a list; what is not named stays
 
-A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set; defaults
-and what a broker's file says are for who asks (topic_options.py, `effective`).
+A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set;
+defaults and what a broker's file says are for who asks (topic_options.py, `effective`).
 
-`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one voids the
-ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
+`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one
+voids the ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
 
 Source: KIP-133, KIP-339, KIP-966; Kafka `ConfigurationControlManager`, `ConfigAdminManager`.
 """
@@ -51,9 +51,7 @@ class Change:
     value: str | None
 
 
-def incremental_alter_configs(
-    state: ControllerState, request: IncrementalAlterConfigsRequest, now_ms: int
-) -> Decision:
+def incremental_alter_configs(state: ControllerState, request: IncrementalAlterConfigsRequest, now_ms: int) -> Decision:
     """Each resource is answered for itself, all that are good are one entry."""
     records: list[MetadataRecord] = []
     responses = []
@@ -120,9 +118,7 @@ def check_values(changes: Sequence[Change]) -> None:
     """What can be said of changes without knowing their resource.  Raises KafkaError (42)."""
     if len({change.name for change in changes}) < len(changes):
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-    without_value = [
-        change.name for change in changes if change.value is None and change.operation != Operation.DELETE
-    ]
+    without_value = [change.name for change in changes if change.value is None and change.operation != Operation.DELETE]
     if without_value:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {','.join(without_value)}")
     for change in changes:
@@ -161,9 +157,7 @@ def checked_changes(
             after[change.name] = value
         # Equal values of brokers are written too: they reload files (keystores) when told to set them again.
         if value != current.get(change.name) or resource_type is ResourceType.BROKER:
-            records.append(
-                ConfigRecord(resource_type=resource_type, resource_name=name, name=change.name, value=value)
-            )
+            records.append(ConfigRecord(resource_type=resource_type, resource_name=name, name=change.name, value=value))
     check_resource_name(resource_type, name)
     options = state.settings.options.get(resource_type)
     if options is not None:
@@ -173,9 +167,7 @@ def checked_changes(
     return records
 
 
-def value_after(
-    state: ControllerState, resource_type: ResourceType, current: str | None, change: Change
-) -> str | None:
+def value_after(state: ControllerState, resource_type: ResourceType, current: str | None, change: Change) -> str | None:
     """What the setting is after `change`.  Raises KafkaError (40)."""
     if change.operation in (Operation.SET, Operation.DELETE):
         return change.value if change.operation == Operation.SET else None
@@ -207,7 +199,10 @@ def check_min_isr(resource_type: ResourceType, resource_name: str, name: str, va
         raise KafkaError(
             ErrorCode.INVALID_CONFIG, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
         )
-    TOPIC_OPTIONS.parse(MIN_ISR, value)
+    try:
+        TOPIC_OPTIONS.parse(MIN_ISR, value)
+    except KafkaError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from None
 
 
 def check_resource_name(resource_type: ResourceType, name: str) -> None:
@@ -218,7 +213,7 @@ def check_resource_name(resource_type: ResourceType, name: str) -> None:
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"Default {kind} resources are not allowed.")
         case ResourceType.BROKER if name:
             if not name.removeprefix("-").isdecimal():
-                raise KafkaError(ErrorCode.INVALID_REQUEST, "Unable to parse broker name as a base 10 number.")
+                raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
             if int(name) < 0:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Invalid negative broker ID.")
 

@@ -1,8 +1,8 @@
 """When each broker was last heard, and how much of the metadata log it has applied.  In memory: no record, no log.
 
-A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the session timeout
-is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every broker that is not fenced
-one fresh session; the dead among them cost one timeout more, the living ones nothing.
+A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the
+session timeout is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every
+broker that is not fenced one fresh session; the dead among them cost one timeout more, the living ones nothing.
 
 Kafka: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`.
 """
@@ -57,9 +57,7 @@ class Sessions:
         """Whether this registration of the broker was heard within the session timeout."""
         session = self.by_broker.get(broker.id)
         return (
-            session is not None
-            and session.broker_epoch == broker.epoch
-            and now_ms - session.heard_ms < self.timeout_ms
+            session is not None and session.broker_epoch == broker.epoch and now_ms - session.heard_ms < self.timeout_ms
         )
 
     def silent(self, brokers: Iterable[Broker], now_ms: int) -> Iterator[Broker]:

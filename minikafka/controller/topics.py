@@ -1,12 +1,12 @@
 """Topics are created, grow, and are deleted: each answered for itself, in the order and the words of Kafka.
 
-    CreateTopics       name (17) → collision (17) → exists (36) → settings (40) → partitions (37), replicas (38), assignment (39)
+    CreateTopics       name, collision (17) → exists (36) → settings (40) → replicas (38), partitions (37), assignment (39)
     CreatePartitions   unknown (3) → not more than now (37) → assignment (39) or placement (38)
     DeleteTopics       by name (3) or by id (100)
 
-All of a request is one entry of the log, so a topic comes with all its partitions and settings or not at all.  `validate_only` goes
-the whole way and writes nothing.  A deleted topic's name may be taken again at once; its id may not, and brokers keep
-folders by id.
+All of a request is one entry of the log, so a topic comes with all its partitions and settings or not at all.
+`validate_only` goes the whole way and writes nothing.  A deleted topic's name may be taken again at once; its id may
+not, and brokers keep folders by id.
 
 Kafka: `ReplicationControlManager`, `ControllerApis`.
 """
@@ -55,9 +55,7 @@ def check_name(name: str) -> None:
     if len(name) > NAME_LENGTH_MAX:
         raise refused(f"the length of '{name}' is longer than the max allowed length {NAME_LENGTH_MAX}")
     if not LEGAL_NAME.fullmatch(name):
-        raise refused(
-            f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
-        )
+        raise refused(f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
 
 
 def check_collision(image: MetadataImage, name: str) -> None:
@@ -127,9 +125,7 @@ def too_many_partitions(request: CreateTopicsRequest) -> Decision:
 def create_topic(state: ControllerState, topic: TopicRequest) -> tuple[TopicResponse, list[MetadataRecord]]:
     """Raises KafkaError."""
     if topic.name == METADATA_TOPIC:
-        raise KafkaError(
-            ErrorCode.INVALID_REQUEST, f"Creation of internal topic {METADATA_TOPIC} is prohibited."
-        )
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Creation of internal topic {METADATA_TOPIC} is prohibited.")
     check_name(topic.name)
     check_collision(state.image, topic.name)
     if topic.name in state.image.topic_ids:
@@ -170,9 +166,7 @@ def initial_partitions(state: ControllerState, topic: TopicRequest) -> list[Part
             "Replication factor must be larger than 0, or -1 to use the default value.",
         )
     if topic.num_partitions < -1 or topic.num_partitions == 0:
-        raise KafkaError(
-            ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value."
-        )
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
     count = settings.num_partitions if topic.num_partitions == -1 else topic.num_partitions
     if count > PARTITIONS_IN_A_REQUEST_MAX:
         raise KafkaError(ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request.")
@@ -240,6 +234,8 @@ def create_partitions(state: ControllerState, request: CreatePartitionsRequest, 
             records += grow_topic(state, topic)
         except KafkaError as error:
             code, message = error.code, str(error)
+        if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            message = None  # as Kafka has it, in this one answer
         results.append(CreatePartitionsResponse.Topic(name=topic.name, error_code=code, error_message=message))
     return decided([] if request.validate_only else records, CreatePartitionsResponse(results=results))
 

@@ -41,7 +41,9 @@ def api_versions(
     reply(
         ApiVersionsResponse(
             api_keys=[
-                ApiVersionsResponse.Api(api_key=api.key, min_version=api.offered.first, max_version=api.offered.last or 0)
+                ApiVersionsResponse.Api(
+                    api_key=api.key, min_version=api.offered.first, max_version=api.offered.last or 0
+                )
                 for api in APIS.values()
                 if api.offered.first in api.offered
             ],

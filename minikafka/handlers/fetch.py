@@ -61,11 +61,7 @@ class Consume:
         WaitingFetch(broker.deadlines, watched, self.attempt, broker.now_ms(), request.max_wait_ms)
 
     def _found(self) -> list[Partition | None]:
-        return [
-            self._find(topic, asked.partition)
-            for topic in self.request.topics
-            for asked in topic.partitions
-        ]
+        return [self._find(topic, asked.partition) for topic in self.request.topics for asked in topic.partitions]
 
     def _find(self, topic: FetchRequest.Topic, index: int) -> Partition | None:
         topic_id = topic.topic_id if self.by_id else self.broker.image.topic_ids.get(topic.topic)

@@ -35,7 +35,9 @@ def offset_for_leader_epoch(
                 partition = broker.partition_named(topic.topic, asked.partition)
                 partition.check_leader(asked.current_leader_epoch)
                 log = partition.log
-                answer.leader_epoch, answer.end_offset = log.epochs.end_offset_for(asked.leader_epoch, log.log_end_offset)
+                answer.leader_epoch, answer.end_offset = log.epochs.end_offset_for(
+                    asked.leader_epoch, log.log_end_offset
+                )
             except KafkaError as error:
                 answer.error_code = error.code
             answers.append(answer)

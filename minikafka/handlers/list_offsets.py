@@ -79,7 +79,7 @@ def offset_for(
         return answer(index, ErrorCode.NONE, offset=up_to, epoch=partition.leader_epoch)
     if asked.timestamp in (EARLIEST, EARLIEST_LOCAL):
         start = log.log_start_offset
-        return answer(index, ErrorCode.NONE, offset=start, epoch=log.epochs.epoch_at(start))
+        return answer(index, ErrorCode.NONE, offset=start, epoch=log.epochs.epoch_of(start))
     if asked.timestamp == LATEST_TIERED:
         return answer(index, ErrorCode.NONE)
     found: TimedOffset | None

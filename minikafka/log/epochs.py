@@ -51,8 +51,13 @@ class LeaderEpochs:
         self._set([*kept, (epoch, start_offset)])
         self.write()
 
+    def forget_from(self, offset: int) -> None:
+        """Batches from `offset` on are being checked: only what they say themselves counts."""
+        self._set([entry for entry in self.entries if entry[1] < offset])
+        self.dirty = True
+
     def note(self, epoch: int, start_offset: int) -> None:
-        """The same, from a batch that recovery found: the file is written when all are known."""
+        """As `assign`, from a batch that recovery found; the file is written when all are known."""
         if epoch > self.latest:
             kept = [entry for entry in self.entries if entry[1] < start_offset]
             self._set([*kept, (epoch, start_offset)])
@@ -112,6 +117,19 @@ class LeaderEpochs:
         finally:
             file.close()
         self._disk.rename(aside, self.path)
+
+    async def flush(self) -> None:
+        """Make the file durable, except for its name: that is for the owner's fsync of the folder."""
+        entries, aside = self.entries, self.path + ".flush.new"
+        file = self._disk.open(aside, "w")
+        try:
+            file.append(encode(entries))
+            await file.fsync()
+        finally:
+            file.close()
+        if entries == self.entries:  # else somebody has written a newer one meanwhile: the next flush takes that
+            self._disk.rename(aside, self.path)
+            self.dirty = False
 
     def make_durable(self) -> None:
         replace_file(self._disk, self.path, encode(self.entries))

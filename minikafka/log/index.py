@@ -70,11 +70,11 @@ class SparseIndex:
             self._growing = bytearray(self.entries())
             self._written = len(self._growing)
 
-    def write(self) -> None:
-        """Bring the file up to date, through write() and no further.  Raises OSError."""
+    def write(self) -> bool:
+        """Bring the file up to date, through write() and no further; whether it was not.  Raises OSError."""
         entries = self._growing
         if entries is None or (self._written == len(entries) and self._disk.exists(self.path)):
-            return
+            return False
         file = self._disk.open(self.path, "a" if self._written > 0 else "w")
         try:
             start, self._written = max(self._written, 0), -1  # until all of it is there
@@ -85,6 +85,7 @@ class SparseIndex:
             self._written = len(entries)
         finally:
             file.close()
+        return True
 
     def finish(self) -> None:
         """The segment is full: all entries to the file, none in memory.  Raises OSError."""
@@ -113,7 +114,9 @@ class SparseIndex:
 
     def _check(self, rises: Callable[[tuple[int, int], tuple[int, int]], bool]) -> None:
         entries, size = self.entries(), self.ENTRY.size
-        last_two = [self.ENTRY.unpack_from(entries, at) for at in range(max(0, len(entries) - 2 * size), len(entries), size)]
+        last_two = [
+            self.ENTRY.unpack_from(entries, at) for at in range(max(0, len(entries) - 2 * size), len(entries), size)
+        ]
         if any(entry[1] < 0 for entry in last_two) or (len(last_two) == 2 and not rises(*last_two)):
             raise BadIndex(f"{self.path} ends in the entries {last_two}")
 

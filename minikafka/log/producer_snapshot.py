@@ -54,7 +54,11 @@ def decode(content: bytes) -> dict[int, Producer]:
     for fields in ENTRY.iter_unpack(content[HEAD.size :]):
         producer_id, epoch, sequence, offset, delta, timestamp, coordinator_epoch, open_since = fields
         producer = producers[producer_id] = Producer(epoch)
-        producer.last_timestamp, producer.coordinator_epoch, producer.open_since = timestamp, coordinator_epoch, open_since
+        producer.last_timestamp, producer.coordinator_epoch, producer.open_since = (
+            timestamp,
+            coordinator_epoch,
+            open_since,
+        )
         if offset >= 0:
             producer.batches.append(SeenBatch(sequence, offset, delta, timestamp))
     return producers

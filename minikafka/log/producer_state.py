@@ -20,11 +20,11 @@ Source: KIP-98, KIP-360; Kafka's `ProducerAppendInfo.java`, `ProducerStateEntry.
 from typing import NamedTuple
 
 from minikafka.records.batch import CONTROL, TRANSACTIONAL, Batch
+from minikafka.records.marker import ABORT, Marker
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 KEPT_BATCHES = 5
 SEQUENCE_MASK = 0x7FFFFFFF  # sequences count from 0 to 2^31-1 and begin again
-ABORT, COMMIT = 0, 1
 
 
 class SeenBatch(NamedTuple):
@@ -59,13 +59,6 @@ class Producer:
     @property
     def last_sequence(self) -> int:
         return self.batches[-1].last_sequence if self.batches else -1
-
-
-class Marker(NamedTuple):
-    """The end of a transaction, from a control batch."""
-
-    kind: int  # ABORT or COMMIT
-    coordinator_epoch: int
 
 
 class EndedTransaction(NamedTuple):
@@ -129,8 +122,8 @@ class ProducerState:
             )
         return None
 
-    def take(self, batch: Batch, marker: Marker | None = None) -> EndedTransaction | None:
-        """`batch`, with its offsets as stored, has been appended.  Returns the transaction that it ended.
+    def take(self, batch: Batch, base_offset: int, marker: Marker | None = None) -> EndedTransaction | None:
+        """`batch` has been appended at `base_offset`.  Returns the transaction that it ended.
 
         marker  what a control batch says
         """
@@ -142,18 +135,19 @@ class ProducerState:
             producer.epoch = epoch
             producer.batches.clear()
         attributes = batch.attributes
-        last_offset = batch.base_offset + batch.last_offset_delta
+        delta = batch.last_offset_delta
+        last_offset = base_offset + delta
         producer.last_timestamp = batch.max_timestamp
         if attributes & CONTROL:
             return self._end(batch.producer_id, producer, last_offset, marker) if marker else None
-        delta = batch.last_offset_delta
-        seen = producer.batches
-        last_sequence = (batch.base_sequence + delta) & SEQUENCE_MASK
-        seen.append(SeenBatch(last_sequence, last_offset, delta, batch.max_timestamp))
-        if len(seen) > KEPT_BATCHES:
-            del seen[0]
+        if batch.base_sequence >= 0:
+            seen = producer.batches
+            last_sequence = (batch.base_sequence + delta) & SEQUENCE_MASK
+            seen.append(SeenBatch(last_sequence, last_offset, delta, batch.max_timestamp))
+            if len(seen) > KEPT_BATCHES:
+                del seen[0]
         if attributes & TRANSACTIONAL and producer.open_since < 0:
-            producer.open_since = self.open[batch.producer_id] = batch.base_offset
+            producer.open_since = self.open[batch.producer_id] = base_offset
         return None
 
     def _end(self, producer_id: int, producer: Producer, offset: int, marker: Marker) -> EndedTransaction | None:

@@ -23,10 +23,19 @@ from contextlib import suppress
 from posixpath import join
 
 from durable.disk import Disk, DiskError
-from minikafka.log.index import BadIndex, OffsetIndex, TimeIndex
+from minikafka.log.index import TIME_ENTRY, BadIndex, OffsetIndex, TimeIndex
 from minikafka.log.open_files import OpenFiles
 from minikafka.log.transaction_index import TransactionIndex
-from minikafka.records.batch import HEADER_SIZE, PREFIX, PREFIX_SIZE, BadBatch, Batch, Buffer, checksum_holds, read_header
+from minikafka.records.batch import (
+    HEADER_SIZE,
+    PREFIX,
+    PREFIX_SIZE,
+    BadBatch,
+    Batch,
+    Buffer,
+    checksum_holds,
+    read_header,
+)
 
 LOG, INDEX, TIME_INDEX, TRANSACTIONS, SNAPSHOT = ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
 DELETED = ".deleted"
@@ -43,10 +52,18 @@ class Segment:
     """Batches from `base_offset` on.  Knows bytes, offsets and times; what they mean is the log's business."""
 
     def __init__(
-        self, files: OpenFiles, folder: str, base_offset: int, *, index_interval_bytes: int, created_ms: int
+        self,
+        files: OpenFiles,
+        folder: str,
+        base_offset: int,
+        *,
+        index_interval_bytes: int,
+        index_bytes_max: int,
+        created_ms: int,
     ) -> None:
         """
         index_interval_bytes  how much log lies between two index entries, at least
+        index_bytes_max       of each index: then the segment is `full`
         created_ms            when it was made, or found: counts for `segment.ms` until there is a batch
         """
         disk = files.disk
@@ -56,6 +73,8 @@ class Segment:
         self.time_index = TimeIndex(disk, join(folder, file_name(base_offset, TIME_INDEX)), base_offset)
         self.transactions = TransactionIndex(disk, join(folder, file_name(base_offset, TRANSACTIONS)))
         self.index_interval_bytes, self.created_ms = index_interval_bytes, created_ms
+        self.entries_max = index_bytes_max // TIME_ENTRY.size - 1  # the last place is for the entry at the roll
+        self.full = False
         self.size = 0  # bytes
         self.active = False
         self.max_timestamp = -1  # ms, of all batches
@@ -80,6 +99,10 @@ class Segment:
     def load(self) -> None:
         """Take up what the files say.  Raises OSError; BadIndex, also for a missing one: recover then."""
         self.size = self.disk.size(self.path)
+        if not self.size:
+            self.index.start_afresh()
+            self.time_index.start_afresh()
+            return
         for index in (self.index, self.time_index):
             if not self.disk.exists(index.path):
                 raise BadIndex(f"{index.path} is missing")
@@ -97,14 +120,13 @@ class Segment:
         self.time_index.resume()
         self.active = True
         last = self.index.last()
-        position, end_offset = last[1] if last else 0, self.base_offset
-        for position, batch in self.batches(position):
-            end_offset = batch.last_offset + 1
+        end, end_offset = last[1] if last else 0, self.base_offset
+        for position, batch in self.batches(end):
+            end, end_offset = position + batch.size, batch.last_offset + 1
             if batch.max_timestamp > self.max_timestamp:
                 self.max_timestamp, self.max_timestamp_offset = batch.max_timestamp, batch.last_offset
-            position += batch.size
-        if position < self.size:
-            raise BadBatch(f"{self.path} ends in {self.size - position} bytes of a batch")
+        if end < self.size:
+            raise BadBatch(f"{self.path} ends in {self.size - end} bytes of a batch")
         if self.size:
             self.first_timestamp = read_header(self._read(HEADER_SIZE, 0)).max_timestamp
         return end_offset
@@ -117,6 +139,20 @@ class Segment:
         self.time_index.finish()
         self.active = False
         self.files.close(self.path)
+
+    def settle(self) -> list[str]:
+        """Bring the files of the indexes up to date for a stop; returns paths of those that are to be fsynced."""
+        if not self.size:
+            return []
+        if self.max_timestamp >= 0:
+            self.time_index.append(self.max_timestamp, self.max_timestamp_offset)
+        return [index.path for index in (self.index, self.time_index) if index.write()]
+
+    def age(self, timestamp_ms: int, now_ms: int) -> int:
+        """How much time has gone into it when a batch with this timestamp comes, in ms: by the records' time, if known."""
+        if self.first_timestamp >= 0:
+            return timestamp_ms - self.first_timestamp
+        return now_ms - self.created_ms
 
     def names(self) -> list[str]:
         """Paths of all its files that exist, the log first."""
@@ -145,6 +181,7 @@ class Segment:
         if self._since_index_entry > self.index_interval_bytes:
             self.index.append(last_offset, position)
             self.time_index.append(self.max_timestamp, self.max_timestamp_offset)
+            self.full = len(self.index) >= self.entries_max
             self._since_index_entry = 0
         self._since_index_entry += size
 
@@ -190,23 +227,27 @@ class Segment:
     # -- cutting and mending ------------------------------------------------------------------------------------
 
     def truncate_to(self, offset: int) -> int:
-        """Cut off everything from the batch that contains `offset` on; returns the offset behind what is left.
+        """Cut off everything from the batch that contains `offset` on, and be active.  Raises OSError.
 
-        Be active after this (`activate` is part of it).  Raises OSError.
+        Returns where the log ends now: at `offset`, or where the batch begins that contained it.
         """
         position = self.locate(offset)
         self.index.resume()
         self.time_index.resume()
+        end_offset = offset
         if position < self.size:
+            end_offset = min(offset, read_header(self._read(HEADER_SIZE, position)).base_offset)
             self._cut(position)
             self.index.truncate_to(offset)
             self.time_index.truncate_to(offset)
             self.transactions.truncate_to(offset)
         self.max_timestamp, self.max_timestamp_offset, self._since_index_entry = -1, self.base_offset, 0
+        self.full = False
         last = self.time_index.last()
         if last:
             self.max_timestamp, self.max_timestamp_offset = last[0], self.base_offset + last[1]
-        return self.activate()
+        self.activate()
+        return end_offset
 
     def _cut(self, size: int) -> None:
         """The file ends at `size` from now on; views of it that are still about stay whole."""
@@ -243,6 +284,8 @@ class Segment:
         self.size = self.disk.size(self.path)
         self.index.start_afresh()
         self.time_index.start_afresh()
+        if self.disk.exists(self.transactions.path):
+            self.disk.unlink(self.transactions.path)
         self.max_timestamp, self.max_timestamp_offset, self._since_index_entry = -1, self.base_offset, 0
         self.active = True
         good, next_offset = 0, self.base_offset

@@ -36,9 +36,7 @@ PREFIX = Struct(">qi")  # base offset, length: enough to find the next batch
 PREFIX_SIZE = PREFIX.size  # 12
 LENGTH_MIN = HEADER_SIZE - PREFIX_SIZE  # of the length field: an empty batch
 CRC_START = 21  # the first byte that the checksum covers
-LEADER_EPOCH_AT = 12
-BASE_OFFSET = Struct(">q")
-LEADER_EPOCH = Struct(">i")
+STAMP = Struct(">qii")  # base offset, length, leader epoch: what a leader writes
 CRC_FIELD = Struct(">I")
 ATTRIBUTES = Struct(">h")
 ATTRIBUTES_AT = 21
@@ -189,3 +187,25 @@ def build_batch(
 def seal(batch: bytearray | memoryview) -> None:
     """Write the checksum of what stands in `batch`, one whole batch."""
     CRC_FIELD.pack_into(batch, CRC_START - CRC_FIELD.size, crc32c(memoryview(batch)[CRC_START:]))
+
+
+def recompress(data: Buffer, batch: Batch, codec: int) -> bytearray:
+    """The batch in `data` with its records packed by another codec.  Raises BadBatch."""
+    try:
+        packed = pack(codec, unpack(batch.codec, memoryview(data)[HEADER_SIZE : batch.size]))
+    except CompressionError as error:
+        raise BadBatch(str(error)) from None
+    attributes = batch.attributes & ~CODEC_MASK | codec
+    again = bytearray(HEADER.pack(*batch._replace(length=LENGTH_MIN + len(packed), attributes=attributes)))
+    again += packed
+    seal(again)
+    return again
+
+
+def stamp_time(data: bytearray | memoryview, batch: Batch, now_ms: int) -> Batch:
+    """The batch in `data` was appended at `now_ms`: header and checksum say so, and all its records with them."""
+    attributes = batch.attributes | LOG_APPEND_TIME
+    ATTRIBUTES.pack_into(data, ATTRIBUTES_AT, attributes)
+    MAX_TIMESTAMP.pack_into(data, MAX_TIMESTAMP_AT, now_ms)
+    seal(data)
+    return batch._replace(attributes=attributes, max_timestamp=now_ms)

@@ -1,8 +1,8 @@
 """Several metadata records as one run of bytes: what one decision of the controller writes into the log.
 
-    +-----------------+---------+-----------------+---------+---
-    | varint length   | record  | varint length   | record  | ...       a record as Kafka frames it: see metadata.py
-    +-----------------+---------+-----------------+---------+---
++-----------------+---------+-----------------+---------+---
+| varint length   | record  | varint length   | record  | ...       a record as Kafka frames it: see metadata.py
++-----------------+---------+-----------------+---------+---
 """
 
 from __future__ import annotations

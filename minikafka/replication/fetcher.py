@@ -140,7 +140,8 @@ class Fetcher:
             session_epoch=self._session_epoch,
             topics=[FetchRequest.Topic(topic_id=topic_id, partitions=parts) for topic_id, parts in asked.items()],
             forgotten_topics_data=[
-                FetchRequest.ForgottenTopic(topic_id=topic_id, partitions=parts) for topic_id, parts in forgotten.items()
+                FetchRequest.ForgottenTopic(topic_id=topic_id, partitions=parts)
+                for topic_id, parts in forgotten.items()
             ],
             replica_state=FetchRequest.ReplicaState(replica_id=self.me, replica_epoch=self.broker_epoch()),
         )
@@ -182,7 +183,10 @@ class Fetcher:
         """One partition's answer; whether records were written."""
         partition = copied.partition
         try:
-            if answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE and answer.log_start_offset > partition.log.log_end_offset:
+            if (
+                answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
+                and answer.log_start_offset > partition.log.log_end_offset
+            ):
                 # We have been away for longer than the leader keeps its records.
                 partition.log.truncate_fully_and_start_at(answer.log_start_offset)
                 self._changed[key] = None

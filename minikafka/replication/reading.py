@@ -30,6 +30,18 @@ def failed(index: int, error: ErrorCode, *, log_start_offset: int = -1) -> Answe
     )
 
 
+def where_logs_part(partition: Partition, fetch_offset: int, last_fetched_epoch: int) -> tuple[int, int] | None:
+    """(epoch, end offset) here of the last epoch that reader and leader may share; None while their logs agree.
+
+    A reader that knows an epoch above all of ours (only after an unclean election) is told our last one and our end.
+    """
+    log = partition.log
+    epoch, end_offset = log.epochs.end_offset_for(last_fetched_epoch, log.log_end_offset)
+    if epoch < 0:
+        return log.epochs.latest, log.log_end_offset
+    return (epoch, end_offset) if epoch < last_fetched_epoch or end_offset < fetch_offset else None
+
+
 def read(
     partition: Partition,
     fetch_offset: int,
@@ -50,11 +62,11 @@ def read(
     try:
         partition.check_leader(current_leader_epoch)
         if last_fetched_epoch >= 0:
-            epoch, end_offset = log.epochs.end_offset_for(last_fetched_epoch, log.log_end_offset)
-            if epoch < last_fetched_epoch or end_offset < fetch_offset:
+            parting = where_logs_part(partition, fetch_offset, last_fetched_epoch)
+            if parting is not None:
                 answer = failed(partition.index, ErrorCode.NONE, log_start_offset=log.log_start_offset)
                 answer.high_watermark = log.high_watermark
-                answer.diverging_epoch = Answer.DivergingEpoch(epoch=epoch, end_offset=end_offset)
+                answer.diverging_epoch = Answer.DivergingEpoch(epoch=parting[0], end_offset=parting[1])
                 return answer
         up_to = log.log_end_offset if follower else log.high_watermark
         stable = log.last_stable_offset

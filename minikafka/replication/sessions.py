@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from minikafka.replication.partition import Partition
-from minikafka.replication.reading import Answer, failed, read
+from minikafka.replication.reading import Answer, failed, read, where_logs_part
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
 
@@ -30,7 +30,16 @@ Key = tuple[bytes, int]
 class Followed:
     """One partition in a session: from where the follower reads, and what it was told last."""
 
-    __slots__ = ("epoch", "last_epoch", "log_start", "max_bytes", "offset", "partition", "told_log_start", "told_watermark")
+    __slots__ = (
+        "epoch",
+        "last_epoch",
+        "log_start",
+        "max_bytes",
+        "offset",
+        "partition",
+        "told_log_start",
+        "told_watermark",
+    )
 
     def __init__(self, partition: Partition | None) -> None:
         self.partition = partition
@@ -92,18 +101,17 @@ class Session:
                     self._tell_leader(followed, key, now_ms, errors)
         return errors
 
-    def _tell_leader(
-        self, followed: Followed, key: Key, now_ms: int, errors: list[tuple[bytes, Answer]]
-    ) -> None:
+    def _tell_leader(self, followed: Followed, key: Key, now_ms: int, errors: list[tuple[bytes, Answer]]) -> None:
         """A follower whose log departs from ours has not got what its offset claims."""
         partition = followed.partition
         assert partition is not None
         try:
             partition.check_leader(followed.epoch)
-            if followed.last_epoch >= 0:
-                epoch, end = partition.log.epochs.end_offset_for(followed.last_epoch, partition.log.log_end_offset)
-                if epoch < followed.last_epoch or end < followed.offset:
-                    return
+            if (
+                followed.last_epoch >= 0
+                and where_logs_part(partition, followed.offset, followed.last_epoch) is not None
+            ):
+                return
             if followed.offset > partition.log.log_end_offset or followed.offset < partition.log.log_start_offset:
                 return
             partition.follower_fetched(self.broker, self.broker_epoch, followed.offset, followed.log_start, now_ms)
@@ -221,7 +229,9 @@ class Sessions:
             session.close()
 
 
-def response_of(session_id: int, answers: list[tuple[bytes, Answer]], error: ErrorCode = ErrorCode.NONE) -> FetchResponse:
+def response_of(
+    session_id: int, answers: list[tuple[bytes, Answer]], error: ErrorCode = ErrorCode.NONE
+) -> FetchResponse:
     """Answers of partitions, by topic."""
     topics: dict[bytes, list[Answer]] = {}
     for topic_id, answer in answers:

@@ -20,7 +20,8 @@ import struct
 from typing import NamedTuple
 
 from minikafka.wire.apis import APIS, BY_NAME, Api
-from minikafka.wire.compile import Part, decoder, encoder, part_encoder, skip_tags
+from minikafka.wire.compile import Part, decoder, encoder, part_encoder
+from minikafka.wire.decode_source import skip_tags
 from minikafka.wire.types import Struct, StructType, WireError
 
 _REQUEST = struct.Struct(">hhih")

@@ -4,7 +4,9 @@
 """
 
 from minikafka.wire.apis import APIS, BY_NAME
-from minikafka.wire.compile import DecodeSource, EncodePartsSource, EncodeSource
+from minikafka.wire.decode_source import DecodeSource
+from minikafka.wire.encode_source import EncodePartsSource, EncodeSource
+from minikafka.wire.source import Source
 from minikafka.wire.types import Struct, WireError
 
 
@@ -32,7 +34,7 @@ def _both_directions(cls: type[Struct], version: int) -> str:
     if version not in cls.__versions__:
         raise WireError(f"{cls.__name__} has no version {version}, only {cls.__versions__}")
     large = any("memoryview" in line for line in DecodeSource(cls, version).lines)
-    sources = [DecodeSource, EncodePartsSource if large else EncodeSource]
+    sources: list[type[Source]] = [DecodeSource, EncodePartsSource if large else EncodeSource]
     return "\n\n".join(
-        [f"# {cls.__name__}, version {version}", *(source(cls, version).text() for source in sources)],
+        [f"# {cls.__name__}, version {version}", *(source(cls, version).text().strip("\n") for source in sources)],
     )

@@ -79,7 +79,7 @@ def uuid_bytes(text: str) -> bytes:
         uuid = base64.b64decode(text + "==", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         uuid = b""
-    if len(uuid) != 16:
+    if len(uuid) != 16 or "+" in text or "/" in text:
         raise ValueError(f"{text!r} is no uuid")
     return uuid
 
@@ -114,6 +114,8 @@ class Versions:
     def __str__(self) -> str:
         if self.last is None:
             return f"{self.first}+"
+        if self.last < self.first:
+            return "none"
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
@@ -145,7 +147,10 @@ def until(last: int, *, default: Any = MISSING) -> Any:
 
 
 def nullable(first: int, last: int | None = None, *, default: Any = MISSING) -> Any:
-    """A field of every version that may be null only from version `first` on (or from `first` to `last`)."""
+    """A field of every version that may be null only from version `first` on (or from `first` to `last`).
+
+    None is written as "" or [] in the others, which is what Kafka answers there.
+    """
     return Special(default=default, nullable=Versions(first, last))
 
 

@@ -2,21 +2,21 @@
 
     300  ->  1010 1100   0000 0010            (300 = 2 * 128 + 44)
 
-Lengths in flexible messages and tags are unsigned; fields of a record are zigzagged first, so that small negative
-numbers stay short: 0 -1 1 -2 2 become 0 1 2 3 4.
+So lengths in flexible messages and the numbers of tags take one byte nearly always.  (Fields inside a record are signed and
+have varints of their own, records/varint.py.)
 
 Source: KIP-482; Protocol Buffers, "Encoding".
 """
 
 from minikafka.wire.types import WireError
 
-SMALL = tuple(bytes([n]) for n in range(128)) + tuple(bytes([n & 127 | 128, n >> 7]) for n in range(128, 16384))
-"""Every varint of one or two bytes, made once."""
+SMALL = tuple(bytes([n]) for n in range(128)) + tuple(bytes([n & 127 | 128, n >> 7]) for n in range(128, 2048))
+"""The numbers that nearly all are, made once."""
 
 
 def unsigned_varint(number: int) -> bytes:
     """`number`, at least 0, in as few bytes as it takes."""
-    if number < 16384:
+    if number < 2048:
         return SMALL[number]
     encoded = bytearray()
     while number > 127:
@@ -43,12 +43,3 @@ def read_unsigned_varint(data: bytes | bytearray | memoryview, position: int) ->
         if byte < 128:
             return number, position + 1
     raise WireError("a varint of more than five bytes")
-
-
-def zigzag(number: int) -> int:
-    """A signed number as an unsigned one, small stays small."""
-    return number << 1 if number >= 0 else (-number << 1) - 1
-
-
-def unzigzag(number: int) -> int:
-    return (number >> 1) ^ -(number & 1)

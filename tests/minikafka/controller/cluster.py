@@ -6,6 +6,7 @@ from typing import Any
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, Partition
 from minikafka.controller.state import ControllerSettings, Decision
+from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.controller import (
     AlterPartitionRequest,
@@ -46,7 +47,7 @@ class Cluster:
         offset = len(self.log)
         self.log.append(list(decision.records))
         self.controller.appended(decision.records, offset, TERM, self.now_ms)
-        self.follower.apply(list(decision.records), offset, TERM)
+        self.follower.apply(decode_records(encode_records(decision.records)), offset, TERM)
         assert self.follower == self.image
         return decision.answer(offset)
 
@@ -68,7 +69,9 @@ class Cluster:
         for decision in self.controller.activate(self.now_ms):
             self.commit(decision)
 
-    def register(self, broker_id: int, *, previous_epoch: int = -1, rack: str | None = None, again: bool = False) -> Any:
+    def register(
+        self, broker_id: int, *, previous_epoch: int = -1, rack: str | None = None, again: bool = False
+    ) -> Any:
         """`previous_epoch`: of a clean stop.  `again`: the same process."""
         self.incarnations += not again
         incarnation = self.incarnations.to_bytes(16)
@@ -143,9 +146,7 @@ class Cluster:
                 broker_id=0,
                 broker_epoch=self.image.brokers[0].epoch,
                 topics=[
-                    AlterPartitionRequest.Topic(
-                        topic_id=topic_id, partitions=[AlterPartitionRequest.Topic.Partition()]
-                    )
+                    AlterPartitionRequest.Topic(topic_id=topic_id, partitions=[AlterPartitionRequest.Topic.Partition()])
                 ],
             )
         )

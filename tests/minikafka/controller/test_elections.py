@@ -86,9 +86,7 @@ def test_more_than_all_replicas_is_never_asked():
 
 def test_the_last_of_the_isr_leaves_an_empty_one_and_is_remembered():
     after = changed(partition(isr=(1,), elr=(2,)), isr=())
-    assert after == partition(
-        isr=(), elr=(2, 1), leader=-1, last_known_elr=(1,), leader_epoch=1, partition_epoch=1
-    )
+    assert after == partition(isr=(), elr=(2, 1), leader=-1, last_known_elr=(1,), leader_epoch=1, partition_epoch=1)
 
 
 def test_an_eligible_leader_is_an_isr_of_one_and_recovered():
@@ -105,14 +103,10 @@ def test_an_unclean_stop_is_neither_in_sync_nor_eligible():
 def test_the_last_known_leader_leads_only_as_recovering():
     before = partition(isr=(), leader=-1, last_known_elr=(2,))
     after = changed(before, 2, 3)
-    assert after == partition(
-        isr=(2,), leader=2, leader_epoch=1, partition_epoch=1, leader_recovery_state=RECOVERING
-    )
+    assert after == partition(isr=(2,), leader=2, leader_epoch=1, partition_epoch=1, leader_recovery_state=RECOVERING)
 
 
 def test_an_unclean_leader_forgets_who_was_eligible():
     before = partition(isr=(), elr=(1,), leader=-1, last_known_elr=(1,))
     after = changed(before, 3, election=Election.UNCLEAN)
-    assert after == partition(
-        isr=(3,), leader=3, leader_epoch=1, partition_epoch=1, leader_recovery_state=RECOVERING
-    )
+    assert after == partition(isr=(3,), leader=3, leader_epoch=1, partition_epoch=1, leader_recovery_state=RECOVERING)

@@ -1,0 +1,6 @@
+"""The themes: each a module of stories, played in this order, and a golden file of the same name."""
+
+from tests.golden.play import Theme
+from tests.golden.stories import fetch, produce, versions
+
+THEMES: dict[str, Theme] = {module.theme.name: module.theme for module in (versions, produce, fetch)}
