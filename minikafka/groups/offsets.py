@@ -289,6 +289,7 @@ class Offsets:
         yield
         if group_id in self.in_flight or self.membership.groups.get(group_id) is not group:
             return  # somebody is there after all
+        kept = self.by_group.get(group_id, {})
         places = [place for place, value in expired if kept.get(place) == value]
         if len(places) == len(kept) and group.state is EMPTY and not group.pending_members:
             self.delete_group(group, lambda error: None)
