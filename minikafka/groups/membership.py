@@ -87,9 +87,7 @@ class Membership:
         for what in ("join", "sync"):
             self.timers.cancel((what, group.group_id))
 
-    def write_group(
-        self, group: Group, assignments: Mapping[str, bytes], settled: Callable[[ErrorCode], None]
-    ) -> None:
+    def write_group(self, group: Group, assignments: Mapping[str, bytes], settled: Callable[[ErrorCode], None]) -> None:
         self.writes.add([group_record(group, assignments)], self.now.now_ms, settled)
 
     # -- 1 prepare ----------------------------------------------------------------------------------------------------
@@ -296,7 +294,9 @@ class Membership:
         if member is None:
             group.pending_members.pop(member_id, None)
             self.complete_if_all_joined(group)
-        elif member.is_new or not member.waits:  # while it waits for us, silence is right; it counts again from the answer
+        elif (
+            member.is_new or not member.waits
+        ):  # while it waits for us, silence is right; it counts again from the answer
             self._forget(group, member_id)
             self._after_removal(group)
 

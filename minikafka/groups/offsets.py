@@ -132,9 +132,7 @@ class Offsets:
         most = self.membership.settings.offset_metadata_bytes_max
         return text is not None and len(text) * 2 > most and len(text.encode("utf-16-be")) // 2 > most
 
-    def _value(
-        self, request: OffsetCommitRequest, partition: OffsetCommitRequest.Topic.Partition
-    ) -> OffsetCommitValue:
+    def _value(self, request: OffsetCommitRequest, partition: OffsetCommitRequest.Topic.Partition) -> OffsetCommitValue:
         wall_ms, retention_ms = self.membership.now.wall_ms, request.retention_time_ms
         return OffsetCommitValue(
             offset=partition.committed_offset,
@@ -195,7 +193,12 @@ class Offsets:
 
     # -- forget -------------------------------------------------------------------------------------------------------
 
-    def delete(self, request: OffsetDeleteRequest, exists: Callable[[str, int], bool], reply: Callable[[OffsetDeleteResponse], None]) -> None:
+    def delete(
+        self,
+        request: OffsetDeleteRequest,
+        exists: Callable[[str, int], bool],
+        reply: Callable[[OffsetDeleteResponse], None],
+    ) -> None:
         """OffsetDelete: of topics that the group does not read.  Answered when it is committed."""
         group_id = request.group_id
         known = any(exists(topic.name, each.partition_index) for topic in request.topics for each in topic.partitions)

@@ -46,7 +46,7 @@ class Write:
     ended(committed)  just before, once that is known for good
     """
 
-    __slots__ = ("deadline_ms", "ended", "end_offset", "records", "settled", "size")
+    __slots__ = ("deadline_ms", "end_offset", "ended", "records", "settled", "size")
 
     def __init__(self, records: Sequence[Record], ended: Ended, settled: Settled, deadline_ms: int) -> None:
         self.records = records
@@ -87,9 +87,7 @@ class Writes:
         """Whether `take` would give something."""
         return bool(self._to_append)
 
-    def add(
-        self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing
-    ) -> None:
+    def add(self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing) -> None:
         """Without records it is a look at the state as of all that was added before."""
         if not records and not len(self):
             settled(ErrorCode.NONE)
