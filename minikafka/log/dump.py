@@ -14,6 +14,7 @@ Source: Kafka's `DumpLogSegments.scala`.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from posixpath import basename, splitext
@@ -141,24 +142,28 @@ def _offsets(record: Record) -> str:
     """A record of __consumer_offsets as JSON, as Kafka's tool writes it."""
     try:
         key = decode_key(record.key or b"")
-        shown_key = {"type": str(key.__api_key__), "data": _fields(key)}
+        shown_key = {"type": str(key.__api_key__), "data": _fields(key, 0)}
         shown_value = None
         if record.value is not None:
             version = int.from_bytes(record.value[:2], "big")
-            shown_value = {"version": str(version), "data": _fields(decode_value(key, record.value))}
+            shown_value = {"version": str(version), "data": _fields(decode_value(key, record.value), version)}
     except WireError:
         return f" key: {_text(record.key)} payload: {_text(record.value)}"
     return f" key: {_json(shown_key)} payload: {_json(shown_value)}"
 
 
-def _fields(value: object) -> object:
-    """A struct as what JSON knows, with field names as Kafka spells them."""
+def _fields(value: object, version: int) -> object:
+    """A struct as what JSON knows, with field names as Kafka spells them; tagged fields only where they say something."""
     if isinstance(value, Struct):
-        names = [field.name for field in value.__fields__]
-        return {_camel(name): _fields(getattr(value, name)) for name in names}
+        shown = {
+            field.name: getattr(value, field.name)
+            for field in value.__fields__
+            if version in field.versions and (field.tag is None or getattr(value, field.name) != field.default)
+        }
+        return {_camel(name): _fields(content, version) for name, content in shown.items()}
     if isinstance(value, list):
-        return [_fields(item) for item in value]
-    return value.hex() if isinstance(value, bytes | memoryview) else value
+        return [_fields(item, version) for item in value]
+    return b64encode(value).decode() if isinstance(value, bytes | memoryview) else value
 
 
 def _camel(name: str) -> str:
