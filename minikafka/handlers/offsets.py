@@ -9,6 +9,7 @@ Source: Kafka `KafkaApis` (`handleOffsetCommitRequest`, `handleOffsetFetchReques
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from minikafka.groups.coordinator import commit_failed
@@ -77,9 +78,7 @@ def offset_fetch(
         except KafkaError as error:
             answer(number, FetchedGroup(group_id=group.group_id, error_code=error.code))
             continue
-        held.coordinator.fetch_offsets(
-            group, request.require_stable, held.moment(), lambda found, number=number: answer(number, found)
-        )
+        held.coordinator.fetch_offsets(group, request.require_stable, held.moment(), partial(answer, number))
         held.settle()
 
 
