@@ -222,7 +222,7 @@ class Invariants:
 def decides(membership: Membership, servers: set[int]) -> bool:
     """Whether these are a majority, counted here once more rather than by what is to be checked."""
     deciding = (membership.voters, membership.old_voters)
-    return all(2 * len(voters & servers) > len(voters) for voters in deciding if voters)
+    return bool(membership.voters) and all(2 * len(voters & servers) > len(voters) for voters in deciding if voters)
 
 
 def check(holds: bool, otherwise: str) -> None:

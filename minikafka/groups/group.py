@@ -239,7 +239,9 @@ class Group:
 
     def hold_join(self, member: Member, reply: JoinReply) -> None:
         """Its JoinGroup waits.  One that waited before is given up by its client: it is told to join, as it does."""
-        self.answer_join(member, JoinGroupResponse(error_code=ErrorCode.REBALANCE_IN_PROGRESS, member_id=member.member_id))
+        self.answer_join(
+            member, JoinGroupResponse(error_code=ErrorCode.REBALANCE_IN_PROGRESS, member_id=member.member_id)
+        )
         member.join_reply = reply
         self.awaiting_join += 1
 

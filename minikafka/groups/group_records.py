@@ -49,7 +49,12 @@ def group_record(group: Group, assignments: Mapping[str, bytes]) -> Record:
 def new_group_record(group: Group) -> Record:
     """A group that has just been thought of: no generation, no type."""
     value = GroupMetadataValue(
-        protocol_type="", generation=0, protocol=None, leader=None, current_state_timestamp=group.state_since_ms, members=[]
+        protocol_type="",
+        generation=0,
+        protocol=None,
+        leader=None,
+        current_state_timestamp=group.state_since_ms,
+        members=[],
     )
     return Record(encode_key(GroupMetadataKey(group=group.group_id)), encode_versioned(value, GROUP_VERSION))
 

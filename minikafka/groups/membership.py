@@ -80,9 +80,14 @@ class Membership:
     def fresh_member_id(self, prefix: str) -> str:
         return f"{prefix}-{UUID(int=self.random.getrandbits(128), version=4)}"
 
-    def write_group(
-        self, group: Group, assignments: Mapping[str, bytes], settled: Callable[[ErrorCode], None]
-    ) -> None:
+    def bury(self, group: Group) -> None:
+        """It is gone for good."""
+        group.become(DEAD, self.now.wall_ms)
+        self.groups.pop(group.group_id, None)
+        for what in ("join", "sync"):
+            self.timers.cancel((what, group.group_id))
+
+    def write_group(self, group: Group, assignments: Mapping[str, bytes], settled: Callable[[ErrorCode], None]) -> None:
         self.writes.add([group_record(group, assignments)], self.now.now_ms, settled)
 
     # -- 1 prepare ----------------------------------------------------------------------------------------------------
@@ -289,7 +294,9 @@ class Membership:
         if member is None:
             group.pending_members.pop(member_id, None)
             self.complete_if_all_joined(group)
-        elif member.is_new or not member.waits:  # while it waits for us, silence is right; it counts again from the answer
+        elif (
+            member.is_new or not member.waits
+        ):  # while it waits for us, silence is right; it counts again from the answer
             self._forget(group, member_id)
             self._after_removal(group)
 

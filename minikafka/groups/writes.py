@@ -32,22 +32,33 @@ RECORD_OVERHEAD = 40
 Settled = Callable[[ErrorCode], None]
 
 
-def nothing() -> None:
+Ended = Callable[[bool], None]
+
+
+def nothing(committed: bool) -> None:
     """Of a change whose records say all: there is nothing to apply."""
 
 
 class Write:
-    """A change.  `apply` is called when it is committed; `settled` once: NONE then, or with the error before."""
+    """A change.
 
-    __slots__ = ("apply", "deadline_ms", "end_offset", "records", "settled", "size")
+    settled(error)    answers who asked: NONE when it is committed, else an error, perhaps before its end is known
+    ended(committed)  just before, once that is known for good
+    """
 
-    def __init__(self, records: Sequence[Record], apply: Callable[[], None], settled: Settled, deadline_ms: int) -> None:
+    __slots__ = ("deadline_ms", "ended", "end_offset", "records", "settled", "size")
+
+    def __init__(self, records: Sequence[Record], ended: Ended, settled: Settled, deadline_ms: int) -> None:
         self.records = records
-        self.apply = apply
+        self.ended = ended
         self.settled: Settled | None = settled
         self.deadline_ms = deadline_ms
         self.end_offset = -1
         self.size = sum(RECORD_OVERHEAD + len(key or b"") + len(value or b"") for key, value, *_ in records)
+
+    def end(self, error: ErrorCode) -> None:
+        self.ended(error is ErrorCode.NONE)
+        self.settle(error)
 
     def settle(self, error: ErrorCode) -> None:
         settled, self.settled = self.settled, None
@@ -76,14 +87,12 @@ class Writes:
         """Whether `take` would give something."""
         return bool(self._to_append)
 
-    def add(
-        self, records: Sequence[Record], now_ms: int, settled: Settled, apply: Callable[[], None] = nothing
-    ) -> None:
+    def add(self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing) -> None:
         """Without records it is a look at the state as of all that was added before."""
         if not records and not len(self):
             settled(ErrorCode.NONE)
         else:
-            write = Write(records, apply, settled, now_ms + self.timeout_ms)
+            write = Write(records, ended, settled, now_ms + self.timeout_ms)
             self._to_append.append(write)
             self._by_deadline.append(write)
 
@@ -110,7 +119,7 @@ class Writes:
     def _settle_looks(self) -> None:
         """Those that nothing precedes any more."""
         while self._uncommitted and self._uncommitted[0].end_offset < 0:
-            self._uncommitted.popleft().settle(ErrorCode.NONE)
+            self._uncommitted.popleft().end(ErrorCode.NONE)
 
     def appended(self, end_offset: int) -> None:
         """What was taken is in the log, which ends at `end_offset`."""
@@ -124,15 +133,13 @@ class Writes:
         """What was taken is not in the log."""
         taken, self._taken = self._taken, []
         for write in taken:
-            write.settle(error)
+            write.end(error)
 
     def committed(self, high_watermark: int) -> None:
         """Apply and answer what lies below."""
         waiting = self._uncommitted
         while waiting and waiting[0].end_offset <= high_watermark:
-            write = waiting.popleft()
-            write.apply()
-            write.settle(ErrorCode.NONE)
+            waiting.popleft().end(ErrorCode.NONE)
 
     @property
     def next_ms(self) -> int | None:
@@ -155,4 +162,4 @@ class Writes:
         self._to_append.clear()
         self._by_deadline.clear()
         for write in everything:
-            write.settle(error)
+            write.end(error)

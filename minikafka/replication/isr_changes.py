@@ -23,6 +23,7 @@ Key = tuple[bytes, int]
 ANSWER_S = 1.0
 RETRY_S = 0.05
 
+
 class IsrChanges:
     """The proposals of broker `me`'s leaders."""
 

@@ -14,7 +14,7 @@ from lab.benchmarks.kafka_servers import FLOOR, OURS, REAL, Contestant
 
 TINY = Size(rounds=1, seconds=0.1)
 BY_KEY = {row.key: row for row in ROWS}
-RATES = ["full", "100", "10", "1", "small", "consume", "consume4"]
+RATES = ["full", "100", "10", "1", "small", "idempotent", "consume", "consume4"]
 
 
 def test_every_row_of_one_broker_is_measured_on_the_floor(monkeypatch):

@@ -6,6 +6,7 @@ from confluent_kafka import Consumer, TopicPartition
 from lab.benchmarks import kafka_driver as driver
 from lab.benchmarks.kafka_servers import floor
 from lab.child import ChildError
+from minikafka.records.batch import walk
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,20 @@ def test_what_is_reported_as_produced_is_stored_and_readable(bootstrap):
     assert sum(map(len, values.values())) == measured.messages
     assert {len(value) for each in values.values() for value in each} == {100}
     assert all(len(each) > 5000 for each in values.values())
+
+
+def test_idempotent_batches_are_numbered_and_have_a_sound_checksum():
+    with floor() as kafka:
+        driver.create(kafka.bootstrap, "counted", 2)
+        load = ["--idempotent", "--records=3", "--size=10", "--connections=2", "--in-flight=4", "--messages=600"]
+        measured = driver.measure("produce", kafka.bootstrap, "counted", *load)
+        log = (kafka.nodes[0].directory / "data" / "counted-0").read_bytes()
+    assert (measured.errors, measured.stored) == ({}, measured.messages)  # the floor checks the CRC
+    by_producer = {}
+    for _, batch in walk(log):
+        by_producer.setdefault(batch.producer_id, []).append(batch.base_sequence)
+    assert set(by_producer) == {1, 2}
+    assert all(found == list(range(0, 3 * len(found), 3)) for found in by_producer.values())
 
 
 def test_a_fetch_counts_each_message_once(bootstrap):
