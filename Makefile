@@ -49,8 +49,9 @@ bench: setup peers  ## ours beside the real server, in one run
 bench-kafka: setup peers real-kafka  ## one broker and three, beside Apache Kafka and a bare floor; twenty minutes
 	$(BIN)/mini bench kafka
 
-simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time
-	$(BIN)/mini simulate redis --seeds $(SEEDS)
+simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time; goes on where it ended
+	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
+	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
 
 real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
 

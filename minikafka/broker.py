@@ -336,7 +336,7 @@ class Broker:
         for partition in self.partitions.values():
             if of_brokers or partition.topic in topics:
                 partition.log.configure(log_settings_of(effective, partition.topic))
-                partition.settings = partition_settings_of(effective, partition.topic)
+                partition.configure(partition_settings_of(effective, partition.topic))
                 if partition.leading:
                     partition.advance_high_watermark(self.now_ms())
 
