@@ -323,6 +323,8 @@ class Broker:
         partition = self.partitions.pop(key, None)
         if partition is not None:
             partition.stop(error)
+            if self.coordination is not None:
+                self.coordination.partition_dropped(partition)
             self.folders.delete(partition.log)
 
     def effective(self) -> Effective:

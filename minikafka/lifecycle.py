@@ -140,14 +140,15 @@ class Lifecycle:
         standing.may_stop = answer.should_shut_down
         standing.changed.set()
 
-    async def until(self, reached: Callable[[Standing], bool], timeout_s: float) -> bool:
-        """Wait until the controller says so; False when it has not in time."""
+    async def until(self, reached: Callable[[Standing], bool], timeout_s: float, silence_s: float = 3600) -> bool:
+        """Wait until the controller says so; False when it has not in time, or has said nothing for `silence_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not reached(self.standing):
                     self.standing.changed.clear()
                     self.hurry()
-                    await self.standing.changed.wait()
+                    async with asyncio.timeout(silence_s):
+                        await self.standing.changed.wait()
         except TimeoutError:
             return False
         return True

@@ -280,7 +280,10 @@ class Node:
         """Move leaderships away, answer what can be answered, leave the disk clean."""
         if self.lifecycle is not None and self.lifecycle.epoch >= 0 and self.settings.controlled_shutdown_enable:
             self.lifecycle.wants_shut_down = True
-            if not await self.lifecycle.until(lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S):
+            silence_s = self.settings.broker_session_timeout_ms / 1000
+            if not await self.lifecycle.until(
+                lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S, silence_s
+            ):  # the others may be stopping, too
                 logger.warning("The controller has not moved our leaderships in time: stopping all the same")
         self.server.stop_accepting()
         if self.coordination is not None:

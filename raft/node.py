@@ -280,7 +280,7 @@ class Node:
 
     def has_ready(self) -> bool:
         """Whether `ready` has anything to do for the caller."""
-        log = self.log
+        log, before, led = self.log, self._last_hard_state, self._last_leadership
         return bool(
             self._at_once
             or self._after_save
@@ -290,8 +290,8 @@ class Node:
             or self.appends_due
             or self.round_due
             or self.snapshot_to_save
-            or self._hard_state() != self._last_hard_state
-            or self._leadership() != self._last_leadership
+            or (before.term, before.vote, before.commit) != (self.term, self.vote, log.committed)
+            or (led.term, led.leader, led.role) != (self.term, self.leader, self.role)
         )
 
     def ready(self) -> Ready:

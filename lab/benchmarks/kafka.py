@@ -47,6 +47,7 @@ class Row:
     connections: int = 4  # to each broker
     in_flight: int = 5  # of each connection; a producer's default
     partitions: int = 6
+    idempotent: bool = False
 
     @property
     def load(self) -> list[str]:
@@ -56,6 +57,7 @@ class Row:
             f"--size={self.size}",
             f"--connections={self.connections}",
             f"--in-flight={self.in_flight}",
+            *(["--idempotent"] if self.idempotent else []),
         ]
 
 
@@ -65,6 +67,7 @@ ROWS = (
     Row("10", "1 KB, 10 a batch", "produce", records=10, in_flight=32),
     Row("1", "1 KB, 1 a batch", "produce", records=1, in_flight=32),
     Row("small", "100 bytes, batches of 250 KB", "produce", records=2350, size=100),
+    Row("idempotent", "1 KB, 10 a batch, idempotent", "produce", records=10, idempotent=True),
     Row("consume", "1 KB, one consumer", "consume", connections=1),
     Row("consume4", "1 KB, four consumers", "consume", connections=4),
     Row("latency", "200 bytes, one in flight", "latency", size=200, connections=1, in_flight=1, partitions=1),

@@ -55,6 +55,8 @@ def read_offsets(disk: Disk, path: str) -> Offsets:
         content = disk.read(path).decode()
     except FileNotFoundError:
         return {}
+    if not content:
+        return {}  # as Kafka leaves the one of its cleaner
     offsets: Offsets = {}
     try:
         version, count, *lines = content.splitlines()

@@ -69,7 +69,6 @@ __all__ = ["Appended", "LogSettings", "Origin", "PartitionLog", "RecordsRefused"
 TimedOffset = lookup.TimedOffset
 RELATIVE_MAX = (1 << 31) - 1  # offsets in an index are relative to the segment's base, in 32 bits
 PLACES_MAX = 4096  # of the newest batches: where they begin
-UNUSUAL = CONTROL | LOG_APPEND_TIME  # attributes that no client may set
 CODECS = 5
 NO_BATCH = Batch(0, LENGTH_MIN - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # what too few bytes are taken for
 
@@ -194,7 +193,7 @@ class PartitionLog:
             or size > settings.max_message_bytes
             or batch.record_count != batch.last_offset_delta + 1
             or batch.record_count < 1
-            or batch.attributes & UNUSUAL
+            or batch.attributes & CONTROL
             or batch.attributes & CODEC_MASK >= CODECS
             or batch.base_sequence < 0 <= batch.producer_id
         ):
@@ -214,6 +213,8 @@ class PartitionLog:
             records = bytearray(records)
         if settings.log_append_time:
             batch = stamp_time(records, batch, now_ms)
+        elif batch.attributes & LOG_APPEND_TIME:
+            batch = stamp_time(records, batch, None)
         if size > settings.segment_bytes:
             raise validation.too_large_for_segment(size, self.name, settings)
 

@@ -12,6 +12,8 @@ from cli.simulate_raft import UNTIL_S, judge_raft
 from simulation.runner import run_seed, run_seeds
 from tests.simulations.planted_raft import BUGS, judge_planted
 
+FAILED = (10626,)
+"""Seeds that once failed: a snapshot whose file was durable and whose record in the journal was not."""
 SEEDS = range(1, int(os.environ.get("SEEDS", 40)) + 1)
 
 
@@ -26,6 +28,11 @@ def test_raft_keeps_its_promises():
         output=output,
     )
     assert (summary.seeds, [result.seed for result in summary.failures]) == (len(SEEDS), []), output.getvalue()
+
+
+@pytest.mark.parametrize("seed", FAILED)
+def test_a_seed_that_once_failed_passes(seed):
+    assert run_seed(judge_raft, seed, until=UNTIL_S).failure is None
 
 
 def test_the_same_seed_takes_the_same_course():
