@@ -19,6 +19,7 @@ Try it:
   mini kill redis               from a second terminal: kill -9, then `mini start redis`
   mini chaos run redis-kill9    the same twenty times under load, and everything read back
   mini simulate redis           crashes and power failures under virtual time, by seed
+  mini learn raft               an election and the repair of a log, played in the terminal
 """
 
 
@@ -33,6 +34,7 @@ class Word:
 
 WORDS = {
     "redis": Word("cli.redis", "redis", "miniredis: `mini redis start`"),
+    "kafka": Word("cli.kafka", "kafka", "minikafka: `mini kafka start`, `mini kafka topics`, ..."),
     "up": Word("cli.up", "up", "start every server there is; Ctrl-C stops them"),
     "ps": Word("cli.up", "ps", "the servers of a running `mini up`"),
     "start": Word("cli.up", "start", "start a server again"),
@@ -42,6 +44,7 @@ WORDS = {
     "resume": Word("cli.up", "resume", "let a frozen server go on (SIGCONT)"),
     "chaos": Word("cli.chaos", "chaos", "break real processes and check what they promised"),
     "simulate": Word("cli.simulate", "simulate", "run a server under virtual time, thousands of seeds"),
+    "learn": Word("cli.learn", "learn", "watch an algorithm at work, step by step"),
     "bench": Word("cli.bench", "bench", "measure a server beside the real one"),
 }
 

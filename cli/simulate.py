@@ -17,13 +17,16 @@ from typing import Any
 
 import click
 
+from cli import campaign
+from cli.campaign import seed_options
+from cli.simulate_kafka import kafka
+from cli.simulate_raft import raft
 from miniredis.options import OPTIONS
 from miniredis.persistence.snapshotter import StepSnapshotter
 from miniredis.server import Server
 from scenarios import redis as scenario
 from scenarios.resp import Streams
 from serving.readers import read_arguments
-from simulation import runner
 from simulation.world import Host, World
 
 HOST, CLIENTS, PORT = "redis", "world", 6379
@@ -176,24 +179,14 @@ def simulate() -> None:
     """Run a server under virtual time, thousands of seeds."""
 
 
+simulate.add_command(raft)
+simulate.add_command(kafka)
+
+
 @simulate.command()
-@click.option("--seeds", default=200, show_default=True, type=click.IntRange(min=1), help="How many.")
-@click.option("--first-seed", default=1, show_default=True, help="The first of them.")
-@click.option("--replay", type=int, metavar="SEED", help="Run one seed here, and print its trace.")
+@seed_options(200)
 @click.option("--appendfsync", type=click.Choice(["always", "everysec"]), default="always", show_default=True)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core when not given.")
-@click.option("--twice", is_flag=True, help="Run each seed two times and compare: is it deterministic?")
-def redis(seeds: int, first_seed: int, replay: int | None, appendfsync: str, workers: int | None, twice: bool) -> None:
+def redis(appendfsync: str, **seeds: Any) -> None:
     """Crashes, power failures, pauses and cuts, and everything read back after each."""
     judge = partial(judge_miniredis, appendfsync=appendfsync)
-    if replay is not None:
-        sys.exit(1 if runner.replay(judge, replay, until=UNTIL_S).failure else 0)
-    summary = runner.run_seeds(
-        judge,
-        range(first_seed, first_seed + seeds),
-        replay_command=lambda seed: f"mini simulate redis --appendfsync {appendfsync} --replay {seed}",
-        until=UNTIL_S,
-        workers=workers,
-        twice=twice,
-    )
-    sys.exit(1 if summary.failures or summary.interrupted else 0)
+    sys.exit(campaign.run(f"redis --appendfsync {appendfsync}", judge, until=UNTIL_S, **seeds))

@@ -14,7 +14,7 @@ import errno
 from contextlib import suppress
 from posixpath import dirname, join
 
-from durable.disk import Disk, DiskError
+from durable.disk import Disk, DiskError, File
 
 
 def replace_file(disk: Disk, path: str, content: bytes, *, temporary: str | None = None) -> None:
@@ -22,19 +22,51 @@ def replace_file(disk: Disk, path: str, content: bytes, *, temporary: str | None
 
     temporary  the name beside it that is used meanwhile; one left behind by a crash is overwritten
     """
-    folder = dirname(path)
-    aside = join(folder, temporary) if temporary else path + ".new"
+    aside = _aside(path, temporary)
     try:
-        file = disk.open(aside, "w")
+        file = _written(disk, aside, content)
         try:
-            if (written := file.append(content)) < len(content):
-                raise DiskError(errno.ENOSPC, f"No space left on device after {written} of {len(content)} bytes", aside)
             file.fsync_now()
         finally:
             file.close()
         disk.rename(aside, path)
     except OSError:
-        with suppress(OSError):
-            disk.unlink(aside)
+        _forget(disk, aside)
         raise
-    disk.fsync_dir(folder or ".")
+    disk.fsync_dir(dirname(path) or ".")
+
+
+async def replace_file_soon(disk: Disk, path: str, content: bytes, *, temporary: str | None = None) -> None:
+    """The same, without holding up everyone else during the fsync; nobody may replace the same path meanwhile."""
+    aside = _aside(path, temporary)
+    try:
+        file = _written(disk, aside, content)
+        try:
+            await file.fsync()
+        finally:
+            file.close()
+        disk.rename(aside, path)
+    except OSError:
+        _forget(disk, aside)
+        raise
+    disk.fsync_dir(dirname(path) or ".")
+
+
+def _aside(path: str, temporary: str | None) -> str:
+    return join(dirname(path), temporary) if temporary else path + ".new"
+
+
+def _written(disk: Disk, aside: str, content: bytes) -> File:
+    file = disk.open(aside, "w")
+    try:
+        if (written := file.append(content)) < len(content):
+            raise DiskError(errno.ENOSPC, f"No space left on device after {written} of {len(content)} bytes", aside)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _forget(disk: Disk, aside: str) -> None:
+    with suppress(OSError):
+        disk.unlink(aside)

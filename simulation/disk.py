@@ -57,6 +57,7 @@ class DiskOptions:
     fsync_s: tuple[float, float] = (0.0005, 0.01)
     stall: float = 0.01  # chance that an fsync takes as long as `stall_s` says
     stall_s: tuple[float, float] = (0.1, 1.5)
+    slowness: float = 1.0  # times all of that
     garbage: float = 0.0  # chance that behind a torn append stand zeros or noise up to its full length
     append_error: float = 0.0
     fsync_error: float = 0.0
@@ -262,6 +263,8 @@ class SimulatedDisk:
                 change.apply(self._durable_names)
         self._pending_names.clear()
         self._names = dict(sorted(self._durable_names.items()))
+        for name in self._names:  # the folder of one that is back may have been renamed
+            self.mkdir(dirname(name))
         for inode in self._names.values():
             inode.power_loss(self.random, self.options.garbage)
 
@@ -311,7 +314,7 @@ class SimulatedDisk:
     def fsync_seconds(self) -> float:
         options = self.options
         slow = options.stall and self.random.random() < options.stall
-        return self.random.uniform(*(options.stall_s if slow else options.fsync_s))
+        return options.slowness * self.random.uniform(*(options.stall_s if slow else options.fsync_s))
 
     def sync(self, path: str, inode: Inode, end: int) -> None:
         """Make a file's changes before number `end` durable, or fail and lose some of them."""
@@ -354,6 +357,9 @@ class SimulatedDisk:
         return len(self._inode(path).written)
 
     def rename(self, old: str, new: str) -> None:
+        if normpath(old) in self._folders:
+            self._rename_folder(normpath(old), normpath(new), new)
+            return
         inode, target = self._inode(old), normpath(new)
         if target in self._folders:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), new)
@@ -362,6 +368,25 @@ class SimulatedDisk:
         self.begin(new)
         if normpath(old) != target:
             self._change_name(NameChange(normpath(old), target, inode))
+
+    def _rename_folder(self, old: str, new: str, path: str) -> None:
+        """Its files change names one by one, so that a power failure may bring back some: harder than a real disk is."""
+        if self.exists(new):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        self.begin(path)
+        for folder in [each for each in self._folders if each == old or each.startswith(old + "/")]:
+            self._folders.add(new + folder.removeprefix(old))
+        for name in [each for each in self._names if each.startswith(old + "/")]:
+            self._change_name(NameChange(name, new + name.removeprefix(old), self._names[name]))
+        self._folders = {each for each in self._folders if each != old and not each.startswith(old + "/")}
+
+    def rmdir(self, path: str) -> None:
+        folder = normpath(path)
+        if folder not in self._folders:
+            raise self._missing(path)
+        if self.listdir(path):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self._folders.discard(folder)
 
     def unlink(self, path: str) -> None:
         self.begin(path)
@@ -376,7 +401,7 @@ class SimulatedDisk:
         below = {name.removeprefix(start) for name in everything if name.startswith(start)}
         return sorted(name for name in below if "/" not in name)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, durable: bool = True) -> None:
         folder = normpath(path)
         while folder not in self._folders:
             if folder in self._names:

@@ -63,7 +63,7 @@ class Flow:
             self._enqueue(item, 0.0)
 
     def _enqueue(self, item: Item, gap: float) -> None:
-        arrival = max(self._last_arrival + gap, self.network.loop.time() + self.network.delay(self.path))
+        arrival = max(self._last_arrival + gap, self.network.loop.now + self.network.delay(self.path))
         self._last_arrival = arrival
         self._items.append((arrival, item))
         if self._arrival is None and self._giving_up is None:
@@ -79,7 +79,7 @@ class Flow:
             self._giving_up = self.network.call_later(self.network.patience(), self._give_up)
             self.network.stalled[self] = None
             return
-        now = self.network.loop.time()
+        now = self.network.loop.now
         while self._items and self._items[0][0] <= now:
             self.target.arrived(self._items.popleft()[1])
         self._expect()
@@ -89,7 +89,7 @@ class Flow:
         if self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None
-        earliest = self.network.loop.time() + self.network.delay(self.path)
+        earliest = self.network.loop.now + self.network.delay(self.path)
         self._items = deque((max(earliest, arrival), item) for arrival, item in self._items)
         self._last_arrival = max(earliest, self._last_arrival)
         self._expect()

@@ -105,8 +105,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     # Time
 
-    def time(self) -> float:
+    @property
+    def now(self) -> float:
+        """Seconds since the world began, whoever asks."""
         return self._time
+
+    def time(self) -> float:
+        """The same, by the clock of the machine whose code is running."""
+        process = RUNNING.get()
+        if process is None or process.oscillator is None:
+            return self._time
+        return process.oscillator.read(self._time)
 
     def _run_once(self) -> None:
         """One turn: what is ready now, after the clock has jumped to the next timer if nothing is."""
@@ -168,14 +177,19 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
-        return self.call_at(self._time + delay, callback, *args, context=context)
+        process = RUNNING.get() if context is None else context.get(RUNNING)
+        now = self._time if process is None or process.oscillator is None else process.oscillator.read(self._time)
+        return self.call_at(now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
+        """`when` by the clock of the machine on which it will run."""
         self._raise_if_closed()
         handle = Timer(when, callback, args, self, context)
         process = handle.process = RUNNING.get() if context is None else context.get(RUNNING)
+        if process is not None and process.oscillator is not None:
+            when = process.oscillator.when(when)
         if process is None or process.alive:
             heapq.heappush(self._timers, (when, next(self._timer_numbers), handle))
         return handle

@@ -12,6 +12,7 @@ Next: loop.py asks that question; network.py reads from it where a connection co
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
@@ -24,10 +25,38 @@ SignalHandler = tuple[Callable[..., object], tuple[Any, ...], Context]
 
 
 @dataclass(eq=False, slots=True)
+class Oscillator:
+    """What a machine measures time with: `rate` of its seconds pass in one second of the world.
+
+    Ordinary quartz is off by 1.0001 at most; a virtual machine that is moved, or a clock that is slewed, by far more.
+    """
+
+    rate: float = 1.0
+    _here: float = 0.0  # a moment, as this machine tells it,
+    _there: float = 0.0  # and as the world does
+
+    def read(self, now: float) -> float:
+        """This machine's time at the world's `now`."""
+        return self._here + (now - self._there) * self.rate
+
+    def when(self, local: float) -> float:
+        """The world's time at which `read` will first say `local`."""
+        moment = self._there + (local - self._here) / self.rate
+        while self.read(moment) < local:  # rounded down: a timer must not ring early
+            moment = math.nextafter(moment, math.inf)
+        return moment
+
+    def change(self, rate: float, now: float) -> None:
+        """Run at `rate` from now on.  Timers that are set keep the moment they were meant for."""
+        self._here, self._there, self.rate = self.read(now), now, rate
+
+
+@dataclass(eq=False, slots=True)
 class Process:
     """One life of the software of one host.  A restart makes a new one; a dead one never runs again."""
 
     host: str
+    oscillator: Oscillator | None = None  # of its machine; None: the world's own time
     alive: bool = True
     paused: bool = False
     held: list[Any] = field(default_factory=list)  # handles that became due while it stood still

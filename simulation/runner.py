@@ -121,6 +121,7 @@ def run_seeds(
     failures_max: int = 10,
     twice: bool = False,
     output: TextIO | None = None,
+    on_result: Callable[[SeedResult], None] | None = None,
 ) -> Summary:
     """Run `scenario` with each seed, in parallel.
 
@@ -129,6 +130,7 @@ def run_seeds(
     failures_max    after this many failures no further seed is begun
     twice           run each seed two times and compare the traces
     output          where progress and failures go; None is stderr
+    on_result       called with each as it ends, here
 
     Ctrl-C ends it early, with the summary so far.
     """
@@ -153,6 +155,8 @@ def run_seeds(
             while running:
                 for result in _finished(running):
                     _count(summary, result, progress, replay_command)
+                    if on_result is not None:
+                        on_result(result)
                 if len(summary.failures) < failures_max:
                     begin(workers * QUEUED_PER_WORKER - len(running))
                 progress.show(summary)

@@ -12,6 +12,7 @@ more draw in the network does not change what the workload does.
     power_loss       gone at once     only what is durable         nothing, until their own deadlines
     pause            stands still     kept                         nothing; bytes wait
     leaving by itself (its coroutine ends, or raises)              as kill
+    clock_rate, slow_disk: the machine goes on, a little faster or slower than its neighbours, or much slower
 
 A failed run raises: what the scenario raised; `HostFailure` when a host let an exception through that nobody expected;
 Deadlock, OutOfEvents or OutOfTime when it does not come to an end.  Next: runner.py runs a scenario over many seeds.
@@ -29,7 +30,7 @@ from simulation.disk import DiskOptions, SimulatedDisk
 from simulation.loop import HostError, SimulatedLoop
 from simulation.machine import SimulatedClock, hidden_machine
 from simulation.network import Network, NetworkOptions
-from simulation.process import Process
+from simulation.process import Oscillator, Process
 from simulation.tasks import SimulatedTask
 from simulation.trace import Trace
 
@@ -52,10 +53,11 @@ class Host:
 
     def __init__(self, world: "World", name: str) -> None:
         self.world, self.name = world, name
-        self.clock = SimulatedClock(world.loop.time)
+        self.oscillator = Oscillator()
+        self.clock = SimulatedClock(lambda: self.oscillator.read(world.loop.now))
         self.disk = SimulatedDisk(world.random(f"disk of {name}"), world.disk_options(name))
         self.random = world.random(f"{name}, life 0")  # of the running process: drawn anew at each start
-        self.process = Process(name)
+        self.process = Process(name, self.oscillator)
         self.software: Software | None = None
         self.main: SimulatedTask[Any] | None = None
         self.exit_code: int | None = None  # how the last process left by itself; None when it was killed, or runs
@@ -86,7 +88,7 @@ class World:
         self.seed = seed
         self.loop = SimulatedLoop(self.random("executor"), event_budget=event_budget)
         self.loop.process_exited = self._exited
-        self.trace = Trace(self.loop.time, lambda: self.loop.events, trace_lines)
+        self.trace = Trace(lambda: self.loop.now, lambda: self.loop.events, trace_lines)
         options = network or NetworkOptions.drawn(self.random("weather"))
         self.network = Network(self.loop, self.random("network"), options, self.trace.note)
         self.hosts: dict[str, Host] = {}
@@ -133,7 +135,7 @@ class World:
             raise RuntimeError(f"{name} was never given software")
         self.network.power(name, on=True)
         if not host.process.alive:
-            host.process = Process(name)
+            host.process = Process(name, host.oscillator)
         host.lives += 1
         host.exit_code = None
         host.random = self.random(f"{name}, life {host.lives}")
@@ -148,7 +150,7 @@ class World:
         except Exception as error:
             if process.alive:  # not when its remains are cleared away
                 message = "the process ended with an exception"
-                self.loop.errors.append(HostError(host.name, self.loop.time(), message, error))
+                self.loop.errors.append(HostError(host.name, self.loop.now, message, error))
             self._leave(host, process, 1)
         except asyncio.CancelledError:
             self._leave(host, process, 1)
@@ -173,7 +175,7 @@ class World:
             coroutine.close()
             raise RuntimeError(f"{name} has no power")
         if not host.process.alive:
-            host.process = Process(name)
+            host.process = Process(name, host.oscillator)
         return self.loop.create_task(coroutine, context=host.process.context())
 
     def kill(self, name: str) -> None:
@@ -204,6 +206,16 @@ class World:
         process.paused = False
         if process.alive:
             self.loop.release(process)
+
+    def clock_rate(self, name: str, rate: float) -> None:
+        """From now on `rate` seconds pass on that machine in one second of the world; its wall clock drifts with it."""
+        self.note(f"clock rate {name} {rate}")
+        self.host(name).oscillator.change(rate, self.loop.now)
+
+    def slow_disk(self, name: str, factor: float) -> None:
+        """From now on every fsync of that machine takes `factor` times as long."""
+        self.note(f"slow disk {name} {factor}")
+        self.host(name).disk.options.slowness = factor
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to the handler given to `loop.add_signal_handler`; a process without one ends, as is usual."""

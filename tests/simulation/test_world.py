@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 
+from simulation.disk import DiskOptions
 from simulation.loop import Deadlock, OutOfTime
 from simulation.machine import EPOCH_MS
 from simulation.network import NetworkOptions
@@ -478,3 +479,85 @@ def test_sleeping_for_real_is_an_error():
 
     with pytest.raises(RuntimeError, match=r"await asyncio\.sleep instead"):
         World(1).run(scenario)
+
+
+def test_clocks_may_run_at_different_rates():
+    async def scenario(world):
+        told = {}
+
+        async def sleeper(host):
+            began, clock = asyncio.get_running_loop().time(), host.clock.monotonic_us()
+            await asyncio.sleep(10)
+            told[host.name] = (
+                world.loop.now,
+                asyncio.get_running_loop().time() - began,
+                host.clock.monotonic_us() - clock,
+            )
+
+        world.clock_rate("fast", 1.25)
+        world.clock_rate("slow", 0.5)
+        for name in ("fast", "slow", "exact"):
+            world.start(name, sleeper)
+        await asyncio.sleep(30)
+        assert told == {
+            "fast": (8.0, 10.0, 10_000_000),
+            "slow": (20.0, 10.0, 10_000_000),
+            "exact": (10.0, 10.0, 10_000_000),
+        }
+        assert asyncio.get_running_loop().time() == 30.0
+
+    World(seed=1).run(scenario)
+
+
+def test_a_clock_goes_on_from_where_it_is_when_its_rate_changes():
+    async def scenario(world):
+        host, readings = world.host("a"), []
+        for rate in (1.0, 2.0, 0.5):
+            world.clock_rate("a", rate)
+            readings.append(host.clock.monotonic_us())
+            await asyncio.sleep(4)
+        assert [*readings, host.clock.monotonic_us()] == [0, 4_000_000, 12_000_000, 14_000_000]
+
+    World(seed=1).run(scenario)
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.997, 1.0003, 1.1])
+def test_a_timer_never_rings_before_its_time(rate):
+    async def scenario(world):
+        async def software(host):
+            loop = asyncio.get_running_loop()
+            for number in range(200):
+                deadline = loop.time() + 0.01 * number / 7
+                reached = loop.create_future()
+                loop.call_at(deadline, reached.set_result, None)
+                await reached
+                assert deadline <= loop.time() < deadline + 1e-9
+
+        world.clock_rate("a", rate)
+        world.start("a", software)
+        await asyncio.sleep(100)
+
+    World(seed=1).run(scenario)
+
+
+def test_a_disk_may_become_slow_and_well_again():
+    async def scenario(world):
+        took = []
+
+        async def software(host):
+            file = host.disk.open("f", "a")
+            for _ in range(2):
+                file.append(b"x")
+                began = asyncio.get_running_loop().time()
+                await file.fsync()
+                took.append(asyncio.get_running_loop().time() - began)
+                await asyncio.sleep(10)
+
+        world.slow_disk("a", 100)
+        world.start("a", software)
+        await asyncio.sleep(10)
+        world.slow_disk("a", 1)
+        await asyncio.sleep(30)
+        assert 1 <= took[0] <= 2 and 0.01 <= took[1] <= 0.02
+
+    World(seed=1, disk=DiskOptions(fsync_s=(0.01, 0.02), stall=0.0)).run(scenario)
