@@ -375,7 +375,7 @@ class Node:
     def become_leader(self) -> None:
         """Upon election ([R] Figure 2): volatile state anew, and an entry to commit the older ones under (§8)."""
         self.become(Role.LEADER)
-        self.leader = self.id
+        self.leader, self.incoming = self.id, None
         self.election_elapsed = 0
         next_index = self.log.last_index + 1
         self.progress = {member: Progress(next_index) for member in sorted(self.membership.members - {self.id})}
