@@ -101,9 +101,7 @@ class SimulatedCluster:
 
         loop.add_signal_handler(signal.SIGTERM, request_stop)
         background = Background(lambda error: request_stop(1))
-        node = Node(
-            self.shape.of(number), clock=host.clock, random=host.random, disk=host.disk, background=background
-        )
+        node = Node(self.shape.of(number), clock=host.clock, random=host.random, disk=host.disk, background=background)
         node.request_stop = request_stop
         self.running_nodes[number] = node
         starting = loop.create_task(node.start())

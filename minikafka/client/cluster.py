@@ -52,7 +52,11 @@ class Broker:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as the last Metadata had it.  leader: -1 while there is none."""
+    """A partition as the last Metadata had it.
+
+    leader  -1 while there is none
+    elr     replicas that may lead though not in sync; None where the broker does not tell
+    """
 
     index: int
     leader: int
@@ -60,6 +64,8 @@ class Partition:
     replicas: list[int]
     isr: list[int]
     offline: list[int]
+    elr: list[int] | None = None
+    last_known_elr: list[int] | None = None
 
 
 @dataclass(frozen=True)
