@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SEEDS  ?= 1000
+REAL_KAFKA := .real-kafka
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench simulate format peers clean
+.PHONY: help setup up test check bench simulate format peers real-kafka record-kafka bench-kafka clean
 
 help:           ## list what can be made
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +19,11 @@ $(VENV)/.installed: pyproject.toml
 
 setup: $(VENV)/.installed  ## create .venv and install mini into it; a second run costs nothing
 
-# Only redis-tools: it brings the clients and no service (redis-check-rdb is redis-server under another name).
+# Only redis-tools: it brings the clients and no service (redis-check-rdb is redis-server under another name); and a
+# C compiler, for the load generator of the Kafka benchmark.
 peers:
+	@command -v cc >/dev/null || { \
+	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 	@command -v redis-benchmark >/dev/null && command -v redis-check-rdb >/dev/null || { \
 	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends redis-tools; }
 
@@ -42,9 +46,25 @@ format: setup   ## let ruff lay the code out
 bench: setup peers  ## ours beside the real server, in one run
 	$(BIN)/mini bench redis
 
+bench-kafka: setup peers real-kafka  ## one broker and three, beside Apache Kafka and a bare floor; twenty minutes
+	$(BIN)/mini bench kafka
+
 simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time; goes on where it ended
 	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
 	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
 
+real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
+
+# Java 17 or later runs them, Maven fetches them; neither is needed for `make up` or `make test`.
+$(REAL_KAFKA)/.fetched: lab/kafka/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+	    echo "Apache Kafka needs Java 17 and Maven: apt-get install openjdk-17-jre-headless maven" >&2; exit 1; }
+	mvn -q -B -f lab/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(abspath $(REAL_KAFKA))
+	@touch $@
+
+record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in tests/golden/kafka
+	$(BIN)/python -m tests.golden.describe
+	$(BIN)/python -m tests.golden.record
+
 clean:          ## remove what was installed and built; ./data stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(REAL_KAFKA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

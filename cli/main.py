@@ -34,6 +34,7 @@ class Word:
 
 WORDS = {
     "redis": Word("cli.redis", "redis", "miniredis: `mini redis start`"),
+    "kafka": Word("cli.kafka", "kafka", "minikafka: `mini kafka start`, `mini kafka topics`, ..."),
     "up": Word("cli.up", "up", "start every server there is; Ctrl-C stops them"),
     "ps": Word("cli.up", "ps", "the servers of a running `mini up`"),
     "start": Word("cli.up", "start", "start a server again"),

@@ -122,6 +122,14 @@ class Driver:
         self._check()
         return self._proposed(*self.node.propose(data))
 
+    def append(self, data: bytes) -> int:
+        """As `propose`, for who learns from the machine what becomes of it: returns the index it will have if it is
+        committed.  When another node leads, or the same in another term, it may never be."""
+        self._check()
+        _, index = self.node.propose(data)
+        self._soon()
+        return index
+
     def propose_membership(self, target: Membership) -> asyncio.Future[Any]:
         """None, once the first entry of the change is committed and applied here; errors as with `propose`."""
         self._check()

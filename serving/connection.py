@@ -38,6 +38,8 @@ READ_AHEAD = 256 * 1024
 """Bytes taken from the socket while requests are held: as much as a pipeline, not as much as an attack."""
 CLOSE_SECONDS = 10
 """How long a peer may take to read what was written before `close`."""
+JOIN_BYTES = 64 * 1024
+"""Pieces that are less than this together are joined before they are written."""
 MARK_MAX = 2**31 - 1
 """uvloop keeps its marks in an int.  Past it a limit is still looked at, with every write."""
 
@@ -236,7 +238,14 @@ class Link(asyncio.BaseProtocol):
         if self._queued and not self.closing:
             pieces, self._queued = self._queued, []
             self._plain = not self._congested
-            self.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if len(pieces) == 1:
+                self.write(pieces[0])
+            elif sum(map(len, pieces)) < JOIN_BYTES:
+                self.write(b"".join(pieces))
+            else:  # copying costs more than the longer list
+                self.transport.writelines(pieces)
+                if self._congested:
+                    self._check_output()
 
     @property
     def unread_bytes(self) -> int:

@@ -23,7 +23,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serving.connection import Link
 
 OPTIONAL_ERRORS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOPROTOOPT, errno.EPROTONOSUPPORT)
 EVERYWHERE = {"*": "0.0.0.0", "::*": "::"}
@@ -66,7 +65,7 @@ class Listener:
     skipped      optional addresses that this machine does not have
     """
 
-    def __init__(self, make_connection: Callable[[], Link], *, backlog: int = 511) -> None:
+    def __init__(self, make_connection: Callable[[], asyncio.BaseProtocol], *, backlog: int = 511) -> None:
         self.make_connection = make_connection
         self.backlog = backlog
         self.addresses: list[tuple[str, int] | str] = []

@@ -14,6 +14,10 @@ Source: Kafka protocol guide, "Network": one connection's requests are answered 
 from collections import deque
 from collections.abc import Callable
 
+Piece = bytes | bytearray | memoryview
+Answer = Piece | list[Piece]
+"""An answer in one piece, or in several that need not be joined: a head of ours, and a buffer from a file."""
+
 
 class Slot:
     """The place of one answer.  Fill it once; b"" where no answer is to be sent (Kafka's acks=0)."""
@@ -22,18 +26,18 @@ class Slot:
 
     def __init__(self, order: "ReplyOrder") -> None:
         self._order = order
-        self.data: bytes | None = None
+        self.data: Answer | None = None
 
-    def fill(self, data: bytes) -> None:
+    def fill(self, data: Answer) -> None:
         assert self.data is None, "a slot is filled once"
         self.data = data
         self._order._filled(self)
 
 
 class ReplyOrder:
-    """One connection's slots.  `send` gets the bytes that may leave: all that became free at once."""
+    """One connection's slots.  `send` gets the pieces that may leave, one by one: it gathers them for one write."""
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[Piece], None]) -> None:
         self.send = send
         self.waiting_bytes = 0
         self._slots: deque[Slot] = deque()
@@ -58,17 +62,23 @@ class ReplyOrder:
         assert slot.data is not None
         if not slots or slots[0] is not slot:
             if slots:
-                self.waiting_bytes += len(slot.data)
+                self.waiting_bytes += size_of(slot.data)
             return
         slots.popleft()
-        if not slots or slots[0].data is None:  # nothing waited for this one: the common case
-            if slot.data:
-                self.send(slot.data)
-            return
-        ready = [slot.data]
-        while slots and (data := slots[0].data) is not None:
+        self._send(slot.data)
+        while slots and (data := slots[0].data) is not None:  # those that waited for this one
             slots.popleft()
-            self.waiting_bytes -= len(data)
-            ready.append(data)
-        if joined := b"".join(ready):
-            self.send(joined)
+            self.waiting_bytes -= size_of(data)
+            self._send(data)
+
+    def _send(self, data: Answer) -> None:
+        if isinstance(data, list):
+            for piece in data:
+                self.send(piece)
+        elif data:
+            self.send(data)
+
+
+def size_of(answer: Answer) -> int:
+    """Bytes of an answer, however many its pieces."""
+    return sum(map(len, answer)) if isinstance(answer, list) else len(answer)

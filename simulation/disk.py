@@ -263,6 +263,8 @@ class SimulatedDisk:
                 change.apply(self._durable_names)
         self._pending_names.clear()
         self._names = dict(sorted(self._durable_names.items()))
+        for name in self._names:  # the folder of one that is back may have been renamed
+            self.mkdir(dirname(name))
         for inode in self._names.values():
             inode.power_loss(self.random, self.options.garbage)
 
@@ -355,6 +357,9 @@ class SimulatedDisk:
         return len(self._inode(path).written)
 
     def rename(self, old: str, new: str) -> None:
+        if normpath(old) in self._folders:
+            self._rename_folder(normpath(old), normpath(new), new)
+            return
         inode, target = self._inode(old), normpath(new)
         if target in self._folders:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), new)
@@ -363,6 +368,25 @@ class SimulatedDisk:
         self.begin(new)
         if normpath(old) != target:
             self._change_name(NameChange(normpath(old), target, inode))
+
+    def _rename_folder(self, old: str, new: str, path: str) -> None:
+        """Its files change names one by one, so that a power failure may bring back some: harder than a real disk is."""
+        if self.exists(new):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        self.begin(path)
+        for folder in [each for each in self._folders if each == old or each.startswith(old + "/")]:
+            self._folders.add(new + folder.removeprefix(old))
+        for name in [each for each in self._names if each.startswith(old + "/")]:
+            self._change_name(NameChange(name, new + name.removeprefix(old), self._names[name]))
+        self._folders = {each for each in self._folders if each != old and not each.startswith(old + "/")}
+
+    def rmdir(self, path: str) -> None:
+        folder = normpath(path)
+        if folder not in self._folders:
+            raise self._missing(path)
+        if self.listdir(path):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self._folders.discard(folder)
 
     def unlink(self, path: str) -> None:
         self.begin(path)
@@ -377,7 +401,7 @@ class SimulatedDisk:
         below = {name.removeprefix(start) for name in everything if name.startswith(start)}
         return sorted(name for name in below if "/" not in name)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, durable: bool = True) -> None:
         folder = normpath(path)
         while folder not in self._folders:
             if folder in self._names:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
 }
 """Packages of ours that each may use beside itself."""
 
-SERVING_SEEN_BY = {"server.py", "main.py", "options.py", "machine.py", "metrics.py"}
+SERVING_SEEN_BY = {"server.py", "main.py", "options.py", "machine.py", "metrics.py", "node.py", "peer_link.py"}
 """Files of a server that may use all of `serving`; the others only its clock and its settings, which are handed down."""
 HANDED_DOWN = {"serving.clock", "serving.config", "serving.background", "serving.kinds"}
 

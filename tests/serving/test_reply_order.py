@@ -16,7 +16,7 @@ def test_answers_leave_in_the_order_of_their_questions(filling):
     assert (len(order), order.waiting_bytes) == (0, 0)
 
 
-def test_what_becomes_free_at_once_leaves_in_one_write():
+def test_what_waited_for_an_answer_leaves_with_it():
     sent = []
     order = ReplyOrder(sent.append)
     first, second, third = order.reserve(), order.reserve(), order.reserve()
@@ -24,7 +24,17 @@ def test_what_becomes_free_at_once_leaves_in_one_write():
     second.fill(b"bb")
     assert (sent, len(order), order.waiting_bytes) == ([], 3, 5)
     first.fill(b"a")
-    assert (sent, len(order), order.waiting_bytes) == ([b"abbccc"], 0, 0)
+    assert (sent, len(order), order.waiting_bytes) == ([b"a", b"bb", b"ccc"], 0, 0)
+
+
+def test_an_answer_may_come_in_pieces():
+    sent = []
+    order = ReplyOrder(sent.append)
+    first, second = order.reserve(), order.reserve()
+    second.fill([b"head", memoryview(b"records")])
+    assert order.waiting_bytes == 11
+    first.fill(b"a")
+    assert (sent, order.waiting_bytes) == ([b"a", b"head", b"records"], 0)
 
 
 def test_an_empty_answer_keeps_its_place_and_sends_nothing():

@@ -1,0 +1,83 @@
+"""When each broker was last heard, and how much of the metadata log it has applied.  In memory: no record, no log.
+
+A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the
+session timeout is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every
+broker that is not fenced one fresh session; the dead among them cost one timeout more, the living ones nothing.
+
+Kafka: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from minikafka.controller.image import Broker
+
+
+@dataclass(slots=True)
+class Session:
+    """heard_ms: the last heartbeat or registration.  leaving_at: the offset at which its controlled shutdown was decided."""
+
+    broker_epoch: int
+    heard_ms: int
+    metadata_offset: int = -1
+    leaving_at: int | None = None
+
+
+class Sessions:
+    def __init__(self, timeout_ms: int) -> None:
+        self.timeout_ms = timeout_ms
+        self.by_broker: dict[int, Session] = {}
+
+    def start(self, brokers: Iterable[Broker], offset: int, now_ms: int) -> None:
+        """The controller became active: one fresh session for everyone who is not fenced."""
+        self.by_broker = {
+            broker.id: Session(broker.epoch, now_ms, leaving_at=offset if broker.in_controlled_shutdown else None)
+            for broker in brokers
+            if not broker.fenced
+        }
+
+    def heard(self, broker_id: int, broker_epoch: int, now_ms: int, metadata_offset: int = -1) -> Session:
+        session = self.by_broker.get(broker_id)
+        if session is None or session.broker_epoch != broker_epoch:
+            session = self.by_broker[broker_id] = Session(broker_epoch, now_ms)
+        session.heard_ms = max(session.heard_ms, now_ms)
+        session.metadata_offset = max(session.metadata_offset, metadata_offset)
+        return session
+
+    def leaving(self, broker: Broker, offset: int) -> None:
+        """Its controlled shutdown stands at `offset` of the metadata log."""
+        session = self.by_broker.get(broker.id)
+        if session is not None and session.leaving_at is None:
+            session.leaving_at = offset
+
+    def forget(self, broker_id: int) -> None:
+        self.by_broker.pop(broker_id, None)
+
+    def alive(self, broker: Broker, now_ms: int) -> bool:
+        """Whether this registration of the broker was heard within the session timeout."""
+        session = self.by_broker.get(broker.id)
+        return (
+            session is not None and session.broker_epoch == broker.epoch and now_ms - session.heard_ms < self.timeout_ms
+        )
+
+    def silent(self, brokers: Iterable[Broker], now_ms: int) -> Iterator[Broker]:
+        """Brokers that are not fenced and should be."""
+        return (broker for broker in brokers if not broker.fenced and not self.alive(broker, now_ms))
+
+    def next_deadline_ms(self, brokers: Iterable[Broker]) -> int | None:
+        """When the next broker will be silent for too long."""
+        heard = [
+            self.by_broker[broker.id].heard_ms
+            for broker in brokers
+            if not broker.fenced and broker.id in self.by_broker
+        ]
+        return min(heard) + self.timeout_ms if heard else None
+
+    def applied_by_all(self, brokers: Iterable[Broker]) -> int | None:
+        """The offset up to which every active broker has applied the log; None when there is none."""
+        offsets = [
+            session.metadata_offset if (session := self.by_broker.get(broker.id)) else -1
+            for broker in brokers
+            if broker.active
+        ]
+        return min(offsets, default=None)

@@ -1,0 +1,162 @@
+"""Fetch: whole batches as they lie in the log, to consumers and to followers.
+
+    consumer    below the high watermark; waits up to max_wait_ms for min_bytes; answered without a session
+    follower    up to the end of the log; its offsets acknowledge what it has; an incremental session (sessions.py)
+
+Records are never looked into.  What a rolled segment holds goes from the page cache to the socket as a view of the file.
+
+Source: Kafka `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages`; KIP-74, KIP-227, KIP-392, KIP-516.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from minikafka.replication.partition import Partition
+from minikafka.replication.reading import Answer, failed, read
+from minikafka.replication.sessions import FINAL_EPOCH, Session, response_of
+from minikafka.replication.waiting import WaitingFetch
+from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
+
+if TYPE_CHECKING:
+    from minikafka.broker import Broker
+    from minikafka.server import RequestContext
+
+Reply = Callable[[FetchResponse], None]
+READ_COMMITTED = 1
+WITH_TOPIC_IDS = 13
+
+
+def fetch(broker: Broker, request: FetchRequest, context: RequestContext, reply: Reply) -> None:
+    """A consumer's fetch, or a follower's."""
+    if request.replica_state is not None and request.replica_state.replica_id >= 0:
+        fetch_as_follower(broker, request, reply)
+    elif request.replica_id >= 0:
+        reply(FetchResponse(error_code=ErrorCode.UNSUPPORTED_VERSION))  # our followers use 17
+    elif request.session_epoch not in (0, FINAL_EPOCH):
+        reply(FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND))
+    else:
+        Consume(broker, request, context, reply).begin()
+
+
+class Consume:
+    """One consumer's fetch: read what there is, or wait for it."""
+
+    def __init__(self, broker: Broker, request: FetchRequest, context: RequestContext, reply: Reply) -> None:
+        self.broker = broker
+        self.request = request
+        self.by_id = context.api_version >= WITH_TOPIC_IDS
+        self.reply = reply
+        self.committed_only = request.isolation_level == READ_COMMITTED
+        self.max_bytes = min(request.max_bytes, broker.settings.fetch_max_bytes)
+
+    def begin(self) -> None:
+        """Answer now if there is enough, or something to say; else wait."""
+        request, broker = self.request, self.broker
+        if self.attempt(request.max_wait_ms <= 0 or not request.topics):
+            return
+        watched = [found for found in self._found() if found is not None]
+        WaitingFetch(broker.deadlines, watched, self.attempt, broker.now_ms(), request.max_wait_ms)
+
+    def _found(self) -> list[Partition | None]:
+        return [self._find(topic, asked.partition) for topic in self.request.topics for asked in topic.partitions]
+
+    def _find(self, topic: FetchRequest.Topic, index: int) -> Partition | None:
+        topic_id = topic.topic_id if self.by_id else self.broker.image.topic_ids.get(topic.topic)
+        return None if topic_id is None else self.broker.find(topic_id, index)
+
+    def attempt(self, last: bool) -> bool:
+        """Read, and answer if it is enough, if a partition has an error, or if this is the `last` chance."""
+        topics, total, urgent = [], 0, False
+        for topic in self.request.topics:
+            answers = []
+            for asked in topic.partitions:
+                answer = self._read(topic, asked, self.max_bytes - total, not total)
+                total += len(answer.records or b"")
+                urgent = urgent or bool(answer.error_code) or answer.diverging_epoch is not None
+                answers.append(answer)
+            topics.append(FetchResponse.Topic(topic=topic.topic, topic_id=topic.topic_id, partitions=answers))
+        if not (last or urgent or total >= self.request.min_bytes):
+            return False
+        self.broker.bytes_out += total
+        self.reply(FetchResponse(responses=topics))
+        return True
+
+    def _read(
+        self, topic: FetchRequest.Topic, asked: FetchRequest.Topic.Partition, room: int, at_least_one: bool
+    ) -> Answer:
+        partition = self._find(topic, asked.partition)
+        if partition is None:
+            return failed(asked.partition, self._why_not(topic, asked.partition))
+        return read(
+            partition,
+            asked.fetch_offset,
+            max(0, min(asked.partition_max_bytes, room)),
+            current_leader_epoch=asked.current_leader_epoch,
+            last_fetched_epoch=asked.last_fetched_epoch,
+            at_least_one=at_least_one,
+            committed_only=self.committed_only,
+        )
+
+    def _why_not(self, topic: FetchRequest.Topic, index: int) -> ErrorCode:
+        try:
+            if self.by_id:
+                self.broker.partition(topic.topic_id, index)
+            else:
+                self.broker.partition_named(topic.topic, index)
+        except KafkaError as error:
+            return error.code
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def fetch_as_follower(broker: Broker, request: FetchRequest, reply: Reply) -> None:
+    """Another broker copies: its offsets are taken in first, which may raise high watermarks and answer producers."""
+    state = request.replica_state
+    assert state is not None
+    try:
+        session = broker.sessions.session_for(request, state.replica_id, state.replica_epoch)
+    except KafkaError as error:
+        reply(FetchResponse(error_code=error.code))
+        return
+    errors = session.take(request, broker.find, broker.now_ms())
+    FollowerFetch(broker, request, session, reply).begin(errors)
+
+
+class FollowerFetch:
+    """One fetch of a session: answered when a partition has news worth an answer, or when its time is over."""
+
+    def __init__(self, broker: Broker, request: FetchRequest, session: Session, reply: Reply) -> None:
+        self.broker = broker
+        self.request = request
+        self.session = session
+        self.reply = reply
+
+    def begin(self, errors: list[tuple[bytes, Answer]]) -> None:
+        """`errors` are answers already."""
+        self.errors = errors
+        new_session = self.request.session_epoch == 0
+        if self.attempt(new_session or bool(errors) or self.request.max_wait_ms <= 0):
+            return
+        self.session.attempt = self.attempt
+        deadlines = self.broker.deadlines
+        self.deadline = deadlines.add(self.broker.now_ms() + self.request.max_wait_ms, self.last_chance)
+
+    def last_chance(self) -> None:
+        """The time is over."""
+        self.attempt(True)
+
+    def attempt(self, last: bool) -> bool:
+        """Answer if there is news enough, or if it is the last chance."""
+        answers, total = self.session.read_news(self.request.max_bytes)
+        worth = total >= self.request.min_bytes or any(answer.error_code for _, answer in answers)
+        if not (last or worth or any(answer.diverging_epoch is not None for _, answer in answers)):
+            self.session.keep(answers)
+            return False
+        if self.session.attempt is not None:
+            self.session.attempt = None
+            self.broker.deadlines.cancel(self.deadline)
+        self.session.told(answers)
+        self.reply(response_of(self.session.session_id, self.errors + answers))
+        return True

@@ -1,0 +1,116 @@
+"""Produce: batches in, offsets out.
+
+    frame -> [topic -> [partition -> records]] -> Partition.append -> acks=0   nothing is sent back
+                                                                      acks=1   the offset, at once
+                                                                      acks=-1  the offset, when the high watermark has passed it
+
+The records are a view of the frame they came in: the log stamps offsets into it and writes it, once for each partition.
+
+Source: Kafka `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from minikafka.handlers.internal_topics import INTERNAL
+from minikafka.replication.waiting import WaitingProduce
+from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
+
+if TYPE_CHECKING:
+    from minikafka.broker import Broker
+    from minikafka.server import RequestContext
+
+Topic = ProduceResponse.Topic
+Answer = ProduceResponse.Topic.Partition
+ALL, LEADER, NONE = -1, 1, 0
+ACKS = (ALL, LEADER, NONE)
+
+
+def produce(
+    broker: Broker, request: ProduceRequest, context: RequestContext, reply: Callable[[ProduceResponse | None], None]
+) -> None:
+    """Append to each partition; answer when `acks` says so."""
+    acks = request.acks
+    waiting: WaitingProduce | None = None
+    any_failed = False
+    now_ms, wall_ms = broker.now_ms(), broker.wall_ms()
+    topics = []
+    for topic in request.topic_data:
+        answers = []
+        topic_id = broker.image.topic_ids.get(topic.name)
+        for asked in topic.partition_data:
+            partition = broker.partitions.get((topic_id, asked.index))  # type: ignore[arg-type]
+            try:
+                if partition is None or acks not in ACKS or topic.name in INTERNAL:
+                    raise refusal(broker, topic.name, asked.index, acks)
+                appended = partition.append(asked.records or b"", acks, now_ms, wall_ms)
+            except KafkaError as error:
+                any_failed = True
+                if error.code is ErrorCode.KAFKA_STORAGE_ERROR and partition is not None:
+                    broker.log_failed(partition, error)
+                answers.append(failed(broker, topic.name, asked.index, error))
+                continue
+            base_offset, last_offset, append_time_ms, log_start_offset, _, count = appended
+            broker.records_in += count
+            answer = Answer(
+                index=asked.index,
+                base_offset=base_offset,
+                log_append_time_ms=append_time_ms,
+                log_start_offset=log_start_offset,
+            )
+            answers.append(answer)
+            if partition.flush_asked:
+                broker.flush_soon(partition)
+            if acks == ALL and partition.log.high_watermark <= last_offset:
+                if waiting is None:
+                    waiting = WaitingProduce(broker.deadlines, outcome, lambda: reply(response))
+                waiting.wait_for(answer, partition, last_offset + 1)
+        topics.append(Topic(name=topic.name, partition_responses=answers))
+    response = ProduceResponse(responses=topics)
+    if acks == NONE:
+        if any_failed:
+            context.disconnect("a produce with acks=0 failed")  # the only way to tell: the client asks for metadata
+        reply(None)
+    elif waiting is not None:
+        waiting.begin(now_ms, request.timeout_ms)
+    else:
+        reply(response)
+
+
+def refusal(broker: Broker, topic: str, index: int, acks: int) -> KafkaError:
+    """Why nothing can be appended there."""
+    if acks not in ACKS:
+        return KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
+    if topic in INTERNAL:
+        return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
+    try:
+        broker.partition_named(topic, index)
+    except KafkaError as error:
+        return error
+    return KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+
+
+def failed(broker: Broker, topic: str, index: int, error: KafkaError) -> Answer:
+    """The answer that carries an error; with the leader that there is, where we are not it (KIP-951)."""
+    answer = Answer(index=index, error_code=error.code, base_offset=-1, log_append_time_ms=-1, log_start_offset=-1)
+    answer.error_message = str(error) if error.code in TOLD_WITH_MESSAGE else None
+    if error.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH):
+        registration = broker.registration_named(topic, index)
+        if registration is not None:
+            answer.current_leader = Answer.CurrentLeader(
+                leader_id=registration.leader, leader_epoch=registration.leader_epoch
+            )
+    return answer
+
+
+TOLD_WITH_MESSAGE = frozenset({ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP})
+
+
+def outcome(answer: Answer, error: ErrorCode) -> None:
+    """What became of one partition that was waited for."""
+    if error is not ErrorCode.NONE:
+        answer.error_code = error
+        answer.base_offset = answer.log_append_time_ms = answer.log_start_offset = -1
