@@ -72,7 +72,7 @@ def open_log(
     if log.epochs.entries != epochs_before:
         log.epochs.write()
     load_producers(log)
-    log.recovered_from = None
+    log.recovered.clear()
     _drop_stray_snapshots(log)
 
 
@@ -92,12 +92,16 @@ def _check_topic_id(log: PartitionLog, topic_id: bytes) -> None:
 
 def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_from: int | None) -> None:
     """checked_from  the offset above which batches are checked; None: nothing is"""
+    doubted = False
     for place, base_offset in enumerate(bases):
         segment = log.new_segment(base_offset, now_ms)
         last = place == len(bases) - 1
         whole, end_offset = True, None
         # a segment that ends at the recovery point may have been rolled since, and its indexes not be durable
         if checked_from is not None and (last or bases[place + 1] >= checked_from):
+            if not doubted:
+                doubted = True
+                log.epochs.forget_from(base_offset)
             whole, end_offset = _recover(log, segment)
         else:
             try:
@@ -117,6 +121,7 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
                         "%s: the segment at %d stands behind a hole at %d: removed", log.name, base, end_offset
                     )
                     log.drop(log.new_segment(base, now_ms))
+                log.fsync_folder()  # else they could come back behind what is appended next
                 last = True
             else:
                 segment.retire()
@@ -137,9 +142,7 @@ def _recover(log: PartitionLog, segment: Segment) -> tuple[bool, int]:
         if batch.leader_epoch > log.epochs.latest:
             log.epochs.note(batch.leader_epoch, batch.base_offset)
 
-    if log.recovered_from is None:
-        log.recovered_from = segment.base_offset
-        log.epochs.forget_from(segment.base_offset)
+    log.recovered.add(segment.base_offset)
     cut = segment.recover(on_batch)
     if cut:
         logger.warning("%s: cut %d bytes off the segment at %d", log.name, cut, segment.base_offset)
@@ -149,8 +152,7 @@ def _recover(log: PartitionLog, segment: Segment) -> tuple[bool, int]:
 def load_producers(log: PartitionLog) -> None:
     """What is known of producers at the log's end: the newest sound snapshot, and the batches behind it."""
     end_offset, start_offset = log.log_end_offset, log.log_start_offset
-    checked = end_offset if log.recovered_from is None else log.recovered_from
-    newest = min(end_offset, checked)  # what was not durable may be of another history
+    newest = min(log.recovered, default=end_offset)  # what was not durable may be of another history
     offsets = []
     for name in log.disk.listdir(log.folder):
         if name.endswith(SNAPSHOT):
@@ -175,10 +177,13 @@ def load_producers(log: PartitionLog) -> None:
     replay_from = max(log.producers.end_offset, start_offset)
     if replay_from < end_offset:
         for segment, _ in log.segments_from(replay_from):
+            if log.recovered and segment.base_offset > log.snapshot_offset:
+                log.take_snapshot(segment.base_offset)
             for position, batch in segment.batches(segment.locate(replay_from)):
                 if batch.producer_id >= 0:
                     records = segment.batch_bytes(position) if batch.is_control else b""
-                    log.take_producer(segment, batch, batch.base_offset, records, indexed=segment.base_offset < checked)
+                    indexed = segment.base_offset not in log.recovered
+                    log.take_producer(segment, batch, batch.base_offset, records, indexed)
     log.producers.end_offset = end_offset
 
 

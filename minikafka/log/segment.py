@@ -144,6 +144,11 @@ class Segment:
             self.first_timestamp = read_header(self._read(HEADER_SIZE, 0)).max_timestamp
         return end_offset
 
+    def let_go(self) -> None:
+        """Close what is open of it."""
+        for path in self.names():
+            self.files.close(path)
+
     def retire(self) -> None:
         """No more is appended: the indexes get their last entry and go to their files.  Raises OSError."""
         if self.max_timestamp >= 0:
@@ -264,7 +269,8 @@ class Segment:
         return end_offset
 
     def _cut(self, size: int) -> None:
-        """The file ends at `size` from now on; views of it that are still about stay whole."""
+        """The file ends at `size` from now on, durably: else what was cut off could come back under what is written
+        next.  Views of it that are still about stay whole."""
         if self._viewed:
             aside = self.path + ".cut"
             copy = self.disk.open(aside, "w")
@@ -285,7 +291,9 @@ class Segment:
             self.disk.fsync_dir(self.folder)
             self._viewed = False
         else:
-            self.files.get(self.path).truncate(size)
+            file = self.files.get(self.path)
+            file.truncate(size)
+            file.fsync_now()
         self.size = size
 
     def recover(self, on_batch: Callable[[Batch, memoryview], None]) -> int:
