@@ -29,7 +29,7 @@ from minikafka.wire.errors import ErrorCode
 from minikafka.wire.frame import request_frame, response_header
 from minikafka.wire.messages.cluster import ApiVersionsRequest
 from minikafka.wire.messages.fetch import ListOffsetsRequest
-from minikafka.wire.messages.groups import FindCoordinatorRequest
+from minikafka.wire.messages.groups import DescribeGroupsRequest, FindCoordinatorRequest
 from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest
 from minikafka.wire.types import Struct, WireError
@@ -195,6 +195,8 @@ class Stage:
         request = FindCoordinatorRequest(coordinator_keys=[group])
         ready = self.backstage().until(lambda answer: answer.coordinators[0].error_code == 0, request, 4)
         found: int = ready.coordinators[0].node_id
+        described = DescribeGroupsRequest(groups=[group])
+        self.backstage(found).until(lambda answer: answer.groups[0].error_code == 0, described, 5)
         return found
 
     def __enter__(self) -> "Stage":
