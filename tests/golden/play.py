@@ -141,8 +141,10 @@ class Stage:
         return self._backstage[node]
 
     def topic(self, suffix: str = "", partitions: int = 1, copies: int = 1, **configs: str) -> str:
-        """A fresh topic with a leader for each partition; its name."""
-        name = f"{self.name}{suffix}"
+        """A fresh topic, called like the story, with a leader for each partition; its name."""
+        return self.topic_named(f"{self.name}{suffix}", partitions, copies, **configs)
+
+    def topic_named(self, name: str, partitions: int = 1, copies: int = 1, **configs: str) -> str:
         Topic, Config = CreateTopicsRequest.Topic, CreateTopicsRequest.Topic.Config
         settings = [Config(name=key.replace("_", "."), value=value) for key, value in configs.items()]
         wanted = Topic(name=name, num_partitions=partitions, replication_factor=copies, configs=settings)
