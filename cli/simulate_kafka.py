@@ -33,6 +33,7 @@ CLIENTS, CONTROLLERS = 9092, 9093
 NODES = (1, 2, 3)
 UNTIL_S = 300.0
 DATA = "data"
+STALL_S = 0.05, 0.3  # of an fsync now and then; a slow disk's stall is this many times longer
 
 
 class Shape:
@@ -227,6 +228,7 @@ async def kafka_run(world: World, plan: scenario.Plan, shape: Shape) -> scenario
     world.note(f"plan {plan}")
     cluster = SimulatedCluster(world, shape)
     for node in NODES:
+        world.host(name_of(node)).disk.options.stall_s = STALL_S
         cluster.start(node)
     report = await scenario.run(cluster, plan, world.random("scenario"))
     world.note(f"report {report}")
