@@ -187,7 +187,7 @@ class SimulatedCluster:
             folder = f"{DATA}/{topic}-{partition}"
             names = sorted(name for name in disk.listdir(folder) if name.endswith(".log"))
             files = [disk.open(f"{folder}/{name}", "r") for name in names]
-            found[node] = b"".join(bytes(file.pread(0, file.size())) for file in files)
+            found[node] = b"".join(bytes(file.pread(file.size(), 0)) for file in files)
             for file in files:
                 file.close()
         return found

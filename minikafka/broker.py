@@ -371,7 +371,7 @@ class Broker:
 
         def flushed() -> None:
             del self._flushing[key]
-            if partition.flush_asked:
+            if partition.flush_asked and partition.log.offline is None:
                 self.flush_soon(partition)
 
         self.flush_then([partition], flushed)

@@ -330,7 +330,7 @@ class Nemesis:
         await self._lasting()
         self._start(node)
         if self._random.random() < 0.7:
-            await asyncio.sleep(self._random.uniform(0.02, 0.6))
+            await asyncio.sleep(self._random.choice((0.001, self._random.uniform(0.02, 0.6))))
             self._cluster.power_loss(node)
             await self._lasting()
             self._start(node)

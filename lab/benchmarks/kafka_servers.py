@@ -142,6 +142,13 @@ def restart_seconds(kafka: Kafka) -> float:
     return seconds
 
 
+def wait_gone(kafka: Kafka, topic: str, deadline_s: float) -> None:
+    """Until no folder or file of a deleted topic is left, or for so long."""
+    deadline = time.monotonic() + deadline_s
+    while any(any(node.data.glob(f"{topic}-[0-9]*")) for node in kafka.nodes) and time.monotonic() < deadline:
+        time.sleep(10 * POLL_S)
+
+
 def cpu_seconds(kafka: Kafka) -> float:
     """User and system time of all nodes together.  /proc/PID/stat, fields 14 and 15, in clock ticks."""
     total = 0

@@ -193,8 +193,8 @@ class GroupCoordinator:
         self.offsets.delete(request, exists, reply)
 
     def topic_deleted(self, topic: str) -> None:
-        """Its offsets are forgotten, soon."""
-        if self.phase is Phase.ACTIVE and self.offsets.by_group:
+        """Its offsets are forgotten, soon; those that are still being read as well."""
+        if self.phase is not Phase.RESIGNED:
             self._later(self.offsets.topic_deleted(topic))
 
     # -- groups -------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class GroupCoordinator:
 
     def _later(self, work: Iterator[None]) -> None:
         self._housekeeping.append(work)
-        if "housekeeping" not in self.membership.timers:
+        if self.phase is Phase.ACTIVE and "housekeeping" not in self.membership.timers:
             self._work()
 
     def _work(self) -> None:
@@ -308,6 +308,8 @@ class GroupCoordinator:
                 membership.groups[group.group_id] = group
         self.offsets.by_group = self.loading.offsets
         self.loading = Loading()
+        if self.phase is Phase.RESIGNED:
+            return
         self.phase = Phase.ACTIVE
         for group in list(membership.groups.values()):
             for member in group.members.values():
@@ -315,6 +317,8 @@ class GroupCoordinator:
             if len(group.members) > self.settings.group_size_max:
                 membership.prepare(group)
         self._schedule_retention()
+        if self._housekeeping:
+            self._work()
 
     def resign(self, now: Moment) -> None:
         """Another leads the partition: whoever waits shall look for it (NOT_COORDINATOR)."""

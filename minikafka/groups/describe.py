@@ -56,5 +56,6 @@ def listed(groups: Iterable[Group], states: Iterable[str], types: Iterable[str])
             group_type=group.type,
         )
         for group in groups
-        if (not wanted_states or group.state.lower() in wanted_states) and (not wanted_types or group.type in wanted_types)
+        if (not wanted_states or group.state.lower() in wanted_states)
+        and (not wanted_types or group.type in wanted_types)
     ]

@@ -46,7 +46,7 @@ class Write:
     ended(committed)  just before, once that is known for good
     """
 
-    __slots__ = ("deadline_ms", "ended", "end_offset", "records", "settled", "size")
+    __slots__ = ("deadline_ms", "end_offset", "ended", "records", "settled", "size")
 
     def __init__(self, records: Sequence[Record], ended: Ended, settled: Settled, deadline_ms: int) -> None:
         self.records = records
@@ -84,24 +84,29 @@ class Writes:
 
     @property
     def to_append(self) -> bool:
-        """Whether `take` would give something."""
-        return bool(self._to_append)
+        """Whether there is something to `take` now."""
+        return bool(self._to_append) and not self._taken
 
     def add(self, records: Sequence[Record], now_ms: int, settled: Settled, ended: Ended = nothing) -> None:
         """Without records it is a look at the state as of all that was added before."""
-        if not records and not len(self):
-            settled(ErrorCode.NONE)
+        write = Write(records, ended, settled, now_ms + self.timeout_ms)
+        if not records and not self._to_append and not self._taken:
+            if not self._uncommitted:
+                write.end(ErrorCode.NONE)
+                return
+            write.end_offset = self._uncommitted[-1].end_offset
+            self._uncommitted.append(write)
         else:
-            write = Write(records, ended, settled, now_ms + self.timeout_ms)
             self._to_append.append(write)
-            self._by_deadline.append(write)
+        self._by_deadline.append(write)
 
     def take(self, bytes_max: int) -> list[Record]:
         """Records to append as one batch.  To be followed by `appended` or `refused`; empty: there are none.
 
         A change that is larger than a batch may be comes alone: the log refuses it, and it alone.
         """
-        assert not self._taken, "the batch before has not been settled"
+        if self._taken:  # asked from within the append
+            return []
         size = 0
         records: list[Record] = []
         waiting = self._to_append
@@ -110,16 +115,7 @@ class Writes:
             size += write.size
             records += write.records
             self._taken.append(write)
-        if not records and self._taken:  # looks alone: they wait for what is on its way
-            last = self._uncommitted[-1].end_offset if self._uncommitted else -1
-            self.appended(last)
-            self._settle_looks()
         return records
-
-    def _settle_looks(self) -> None:
-        """Those that nothing precedes any more."""
-        while self._uncommitted and self._uncommitted[0].end_offset < 0:
-            self._uncommitted.popleft().end(ErrorCode.NONE)
 
     def appended(self, end_offset: int) -> None:
         """What was taken is in the log, which ends at `end_offset`."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from posixpath import basename, join
+from posixpath import basename, dirname, join
 from random import Random
 from struct import error as StructError
 from typing import NamedTuple
@@ -113,6 +113,7 @@ class PartitionLog:
         self.offline: OSError | None = None
         self.snapshot_offset = 0  # of the newest `.snapshot`; 0 needs none
         self.recovered_from: int | None = None  # where `open` began to check batches
+        self.folder_made = False  # by us, and not durably yet
         self.rolled = False  # there are full segments that are not durable yet: time for a flush
         self._random = random
         self._jitter_ms = 0
@@ -146,7 +147,7 @@ class PartitionLog:
 
         Raises OSError; KafkaError with INCONSISTENT_TOPIC_ID when the folder is of another topic of that name.
         """
-        log = cls(files or OpenFiles(disk), folder, settings, random)
+        log = cls(files if files is not None else OpenFiles(disk), folder, settings, random)
         recovery.open_log(log, topic_id, now_ms, clean, recovery_point, log_start_offset)
         return log
 
@@ -409,7 +410,7 @@ class PartitionLog:
         The folder is made durable first, unless a flush has done so: no segment may be there without the one before it.
         """
         if self._names_changed:
-            self.disk.fsync_dir(self.folder)
+            self._fsync_folder()
         self.active.retire()
         self.unsynced.append(self.active)
         self.rolled = True
@@ -542,7 +543,7 @@ class PartitionLog:
             while self.segments[-1].base_offset >= offset:
                 self.drop(self.segments.pop())
             if self._names_changed:
-                self.disk.fsync_dir(self.folder)
+                self._fsync_folder()
             self.active = self.segments[-1]
             self._places.clear()
             self.log_end_offset = self.active.truncate_to(offset)
@@ -684,7 +685,7 @@ class PartitionLog:
                 self._names_changed = True
             if self._names_changed:
                 self._names_changed = False
-                self.disk.fsync_dir(self.folder)
+                self._fsync_folder()
             for path in [name for segment in full for name in segment.names()]:
                 await self.files.get(path).fsync()
                 self.files.close(path)
@@ -716,12 +717,17 @@ class PartitionLog:
         self.files.close(self.active.path)
         if self.log_end_offset > self.snapshot_offset:
             self.take_snapshot()
-            self._names_changed = True
         if self.epochs.dirty:
             self.epochs.make_durable()
         if self._names_changed:
-            self.disk.fsync_dir(self.folder)
+            self._fsync_folder()
         self.recovery_point = self.log_end_offset
+
+    def _fsync_folder(self) -> None:
+        self.disk.fsync_dir(self.folder)
+        if self.folder_made:
+            self.disk.fsync_dir(dirname(self.folder) or ".")
+            self.folder_made = False
 
 
 def _slice(segment: Segment, position: int, available: int, max_bytes: int, at_least_one: bool) -> Slice:

@@ -43,7 +43,8 @@ def open_log(
 ) -> None:
     """Fill `log` from its folder.  Raises OSError, KafkaError."""
     if not log.disk.exists(log.folder):
-        log.disk.mkdir(log.folder)
+        log.disk.mkdir(log.folder, durable=False)
+        log.folder_made = True
     names = log.disk.listdir(log.folder)
     for name in names:
         if name.endswith(LEFTOVERS):
@@ -51,6 +52,7 @@ def open_log(
     if topic_id is not None:
         _check_topic_id(log, topic_id)
     epochs_known = log.epochs.load()
+    epochs_before = log.epochs.entries
     bases = sorted(int(name.removesuffix(LOG)) for name in names if name.endswith(LOG))
     log.log_start_offset = max(log_start_offset, bases[0] if bases else 0)
     if bases:
@@ -67,8 +69,8 @@ def open_log(
     log.high_watermark = log.log_start_offset
     log.epochs.truncate_from_end(log.log_end_offset + 1)
     log.epochs.truncate_from_start(log.log_start_offset)
-    if log.epochs.dirty:
-        log.epochs.make_durable()
+    if log.epochs.entries != epochs_before:
+        log.epochs.write()
     load_producers(log)
     log.recovered_from = None
     _drop_stray_snapshots(log)
@@ -99,9 +101,10 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
             whole, end_offset = _recover(log, segment)
         else:
             try:
-                segment.load()
                 if last:
-                    end_offset = segment.activate()
+                    end_offset = segment.open_active()
+                else:
+                    segment.load()
             except (BadIndex, BadBatch) as error:
                 logger.warning("%s: %s; recovering the segment", log.name, error)
                 whole, end_offset = _recover(log, segment)

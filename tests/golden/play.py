@@ -34,7 +34,7 @@ from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest
 from minikafka.wire.types import Struct, WireError
 
-PATIENCE_S = 20.0
+PATIENCE_S = 5.0
 POLL_S = 0.01
 NO_ANSWER = "no answer"
 CLOSED = "the connection is closed"

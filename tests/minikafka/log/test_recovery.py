@@ -127,6 +127,7 @@ def test_an_index_that_is_missing_or_absurd_is_built_anew(suffix, content):
     on = disk()
     log = open_log(on, replace(SMALL, segment_bytes=2000))
     fill(log, 30)
+    assert len(log.segments) == 2
     log.close(NOW)
     path = f"{FOLDER}/{file_name(0, suffix)}"
     good = on.read(path)
