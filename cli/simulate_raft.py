@@ -201,7 +201,7 @@ def model(state: Any, operation: tuple[Any, ...]) -> tuple[Any, Any]:
 
 
 async def raft_run(world: World, plan: scenario.Plan, shape: Shape | None = None) -> scenario.Report:
-    """One seed; it draws the shape too, when none is given.  Raises Violated, NotLinearizable, or what the invariants raise."""
+    """One seed, which draws the shape when none is given.  Raises Violated, NotLinearizable, or what the invariants raise."""
     world.note(f"plan {plan}")
     cluster = SimulatedCluster(world, plan.nodes, shape or Shape(world.random("shape")))
     for node in cluster.members:
