@@ -83,6 +83,7 @@ class Node:
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
+        self.on_ready: Callable[[], None] = lambda: None
         self.make_admin: Callable[[Node], Any] | None = None  # /metrics and /health, where asked for
         self.admin: Any = None
         self.ready = False
@@ -105,6 +106,7 @@ class Node:
             self.admin = self.make_admin(self)
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
         self.ready = True
+        self.on_ready()
         self._watch_lag(self.loop.time())
         logger.info("%s %d of cluster %s is up", " and ".join(self.settings.process_roles), self.me, self._cluster_id())
 
@@ -188,7 +190,7 @@ class Node:
         timeout_s = self.settings.initial_broker_registration_timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s):
-                while not (cluster_id := await self.follower.learn_cluster_id()):
+                while not (cluster_id := await self.follower.learn_cluster_id()):  # noqa: ASYNC110 — asked over the network
                     await asyncio.sleep(CLUSTER_ID_LOOK_S)
             if wrong := self.folders.belongs_to(cluster_id):
                 raise StartError(wrong)

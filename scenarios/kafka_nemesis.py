@@ -264,7 +264,7 @@ class Nemesis:
 
     async def slow_disk(self) -> None:
         node = self._victim()
-        self.cluster.slow_disk(node, self.random.choice((10.0, 50.0, 200.0)))
+        self.cluster.slow_disk(node, self.random.choice((3.0, 10.0, 40.0)))
         await self._lasting()
         self.cluster.slow_disk(node, 1.0)
 

@@ -26,7 +26,11 @@ from lab.kafka_peers import (
 )
 from lab.peers import ATTEMPTS
 
-OVERRIDES = ("log.segment.delete.delay.ms=500",)
+OVERRIDES = (
+    "log.segment.delete.delay.ms=500",
+    "log.retention.check.interval.ms=1000",  # ours removes deleted folders with it
+    "log.initial.task.delay.ms=500",  # Kafka its first ones after it
+)
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_DEADLINE_S = 60.0
 POLL_S = 0.002

@@ -196,10 +196,10 @@ class Membership:
         member = group.validated(request.member_id, request.group_instance_id)
         if request.generation_id != group.generation:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-        if request.protocol_type not in (None, group.protocol_type):
-            raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-        if request.protocol_name not in (None, group.protocol_name):
-            raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+        told = request.protocol_type, request.protocol_name
+        for said, known in zip(told, (group.protocol_type, group.protocol_name), strict=True):
+            if said is not None and known is not None and said != known:
+                raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         if group.state is PREPARING:
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
         group.pending_sync.pop(member.member_id, None)

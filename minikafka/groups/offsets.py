@@ -201,15 +201,9 @@ class Offsets:
     ) -> None:
         """OffsetDelete: of topics that the group does not read.  Answered when it is committed."""
         group_id = request.group_id
-        known = any(exists(topic.name, each.partition_index) for topic in request.topics for each in topic.partitions)
-        group = self.membership.groups.get(group_id)
         try:
-            if known and not group_id:
-                raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-            if known and group is None:
-                raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
-            if known and group is not None:
-                group.check_delete_offsets()
+            group = self.membership.group(group_id, ErrorCode.GROUP_ID_NOT_FOUND)
+            group.check_delete_offsets()
         except KafkaError as error:
             reply(OffsetDeleteResponse(error_code=error.code))
             return
@@ -217,19 +211,19 @@ class Offsets:
         gone: list[Place] = []
         topics = []
         for topic in request.topics:
-            answers = []
+            unknown, known = [], []
             for each in topic.partitions:
-                error_code = ErrorCode.NONE
+                answer = OffsetDeleteResponse.Topic.Partition(partition_index=each.partition_index)
                 if not exists(topic.name, each.partition_index):
-                    error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-                elif group is not None and group.subscribes_to(topic.name):
-                    error_code = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-                elif (topic.name, each.partition_index) in kept or self.in_flight[group_id]:
+                    answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                    unknown.append(answer)
+                    continue
+                known.append(answer)
+                if group.subscribes_to(topic.name):
+                    answer.error_code = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
+                elif (topic.name, each.partition_index) in kept or group_id in self.in_flight:
                     gone.append((topic.name, each.partition_index))
-                answers.append(
-                    OffsetDeleteResponse.Topic.Partition(partition_index=each.partition_index, error_code=error_code)
-                )
-            topics.append(OffsetDeleteResponse.Topic(name=topic.name, partitions=answers))
+            topics.append(OffsetDeleteResponse.Topic(name=topic.name, partitions=unknown + known))
         self._forget(
             group_id,
             gone,

@@ -19,7 +19,7 @@ from minikafka.groups.coordinator import join_failed, sync_failed
 from minikafka.groups.joining import Caller
 from minikafka.groups.placement import partition_for
 from minikafka.handlers.internal_topics import GROUP_OFFSETS
-from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.errors import ErrorCode, KafkaError, error_named
 from minikafka.wire.messages.groups import (
     DeleteGroupsRequest,
     DeleteGroupsResponse,
@@ -72,7 +72,7 @@ def find_coordinator(
     context: RequestContext,
     reply: Callable[[FindCoordinatorResponse], None],
 ) -> None:
-    """Several keys since version 4, one before."""
+    """Several keys since version 4, one before; only the older ones have texts, as in Kafka."""
     if context.api_version >= SEVERAL_KEYS_SINCE:
         keys = request.coordinator_keys
         reply(FindCoordinatorResponse(coordinators=[locate(broker, key, request.key_type, context) for key in keys]))
@@ -81,7 +81,7 @@ def find_coordinator(
     reply(
         FindCoordinatorResponse(
             error_code=found.error_code,
-            error_message=found.error_message,
+            error_message=error_named(found.error_code).message or "NONE",
             node_id=found.node_id,
             host=found.host,
             port=found.port,
@@ -119,7 +119,7 @@ def locate(broker: Broker, key: str, key_type: int, context: RequestContext) -> 
 
 def nowhere(key: str, error: ErrorCode) -> FindCoordinatorResponse.Coordinator:
     return FindCoordinatorResponse.Coordinator(
-        key=key, node_id=-1, host="", port=-1, error_code=error, error_message=error.message
+        key=key, node_id=-1, host="", port=-1, error_code=error, error_message=""
     )
 
 

@@ -134,7 +134,7 @@ def test_a_member_that_never_comes_back_with_its_id_is_not_waited_for_longer_tha
     desk = Desk()
     members, generation = desk.stable(1)
     desk.join("ghost", session_ms=10_000)
-    follower, join = desk.joined("late")
+    _, join = desk.joined("late")
     leader_join = desk.join(member_id=members[0])
     desk.run(9_000)
     assert join.answer is None

@@ -288,7 +288,7 @@ def test_if_its_new_id_cannot_be_stored_the_old_one_holds():
 def test_a_static_leader_that_comes_back_is_told_to_skip_the_assignment():
     """KIP-814; before version 9 it is told that its old self leads, which has the same effect."""
     desk = Desk()
-    (old, _), generation = static(desk, "one", "two")
+    _, generation = static(desk, "one", "two")
     newest = desk.join("one", instance="one", version=9)
     assert (newest.answer.skip_assignment, len(newest.answer.members)) == (True, 2)
     assert newest.answer.leader == newest.answer.member_id
@@ -328,7 +328,7 @@ def test_before_the_shares_are_there_a_static_member_that_comes_back_brings_a_re
 
 def test_a_missing_static_member_stays_until_its_session_ends():
     desk = Desk()
-    (leader, missing), generation = static(desk, "one", "two")
+    (leader, missing), _ = static(desk, "one", "two")
     desk.run(5_000)
     again = desk.join("one", leader, instance="one", rebalance_ms=2_000, session_ms=6_000)
     desk.group().members[missing].rebalance_timeout_ms = 2_000
