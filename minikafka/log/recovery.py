@@ -36,6 +36,7 @@ logger = logging.getLogger("minikafka")
 
 LEFTOVERS = (DELETED, ".cut", ".new", ".cleaned", ".swap")
 METADATA = "partition.metadata"
+EVERYTHING = 1 << 63
 
 
 def open_log(
@@ -56,7 +57,7 @@ def open_log(
     bases = sorted(int(name.removesuffix(LOG)) for name in names if name.endswith(LOG))
     log.log_start_offset = max(log_start_offset, bases[0] if bases else 0)
     if bases:
-        _load_segments(log, bases, now_ms, 0 if not epochs_known else None if clean else recovery_point)
+        _load_segments(log, bases, now_ms, EVERYTHING if clean else recovery_point, check_all=not epochs_known)
     else:
         log.log_end_offset = log.log_start_offset
         log.start_segment(log.log_start_offset, now_ms)
@@ -90,15 +91,16 @@ def _check_topic_id(log: PartitionLog, topic_id: bytes) -> None:
             )
 
 
-def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_from: int | None) -> None:
-    """checked_from  the offset above which batches are checked; None: nothing is"""
+def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, durable: int, check_all: bool) -> None:
+    """durable  the offset below which all is, indexes too"""
     doubted = False
     for place, base_offset in enumerate(bases):
         segment = log.new_segment(base_offset, now_ms)
         last = place == len(bases) - 1
+        next_base = durable if last else bases[place + 1]
         whole, end_offset = True, None
         # a segment that ends at the recovery point may have been rolled since, and its indexes not be durable
-        if checked_from is not None and (last or bases[place + 1] >= checked_from):
+        if check_all or (durable != EVERYTHING and next_base >= durable):
             if not doubted:
                 doubted = True
                 log.epochs.forget_from(base_offset)
@@ -115,7 +117,7 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
         log.segments.append(segment)
         log.active = segment
         if not last and end_offset is not None:
-            if not whole or (checked_from is not None and end_offset != bases[place + 1]):
+            if not whole or (next_base > durable and end_offset != next_base):
                 for base in bases[place + 1 :]:
                     logger.warning(
                         "%s: the segment at %d stands behind a hole at %d: removed", log.name, base, end_offset
@@ -124,8 +126,9 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
                 log.fsync_folder()  # else they could come back behind what is appended next
                 last = True
             else:
-                segment.retire()
-                log.unsynced.append(segment)
+                segment.retire(durably=next_base <= durable)
+                if next_base > durable:
+                    log.unsynced.append(segment)
         if last:
             assert end_offset is not None
             log.log_end_offset = end_offset
