@@ -8,6 +8,7 @@ desk.commit_log()                            the high watermark reaches the end 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -40,11 +41,14 @@ class Ticket:
         self.answer: Any = None
         self.answered_ms = -1
         self.now_ms = lambda: 0
+        self.then: list[Callable[[Any], Any]] = []  # called with the answer
 
     def __call__(self, answer: Any) -> None:
         assert self.answer is None, f"answered twice: {self.answer} and {answer}"
         self.answer = answer
         self.answered_ms = self.now_ms()
+        for then in self.then:
+            then(answer)
 
     @property
     def error(self) -> ErrorCode:
