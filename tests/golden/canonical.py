@@ -19,7 +19,7 @@ from minikafka.wire.types import ZERO_UUID, Field, Struct, uuid_text
 
 ANY = "<any>"
 
-WILDCARDS = {"port", "throttle_time_ms", "cluster_id", "finalized_features_epoch"}
+WILDCARDS = {"port", "controller_id", "throttle_time_ms", "cluster_id", "finalized_features_epoch"}
 TEXTS = {"error_message", "batch_index_error_message", "documentation"}
 NUMBERED = {"producer_id": "producer", "session_id": "session"}
 """Fields whose positive values are handed out, and what to call them."""
