@@ -7,7 +7,7 @@ REAL_KAFKA := .real-kafka
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench simulate format peers real-kafka record-kafka clean
+.PHONY: help setup up test check bench simulate format peers real-kafka record-kafka bench-kafka clean
 
 help:           ## list what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,8 +19,11 @@ $(VENV)/.installed: pyproject.toml
 
 setup: $(VENV)/.installed  ## create .venv and install mini into it; a second run costs nothing
 
-# Only redis-tools: it brings the clients and no service (redis-check-rdb is redis-server under another name).
+# Only redis-tools: it brings the clients and no service (redis-check-rdb is redis-server under another name); and a
+# C compiler, for the load generator of the Kafka benchmark.
 peers:
+	@command -v cc >/dev/null || { \
+	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 	@command -v redis-benchmark >/dev/null && command -v redis-check-rdb >/dev/null || { \
 	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends redis-tools; }
 
@@ -43,8 +46,12 @@ format: setup   ## let ruff lay the code out
 bench: setup peers  ## ours beside the real server, in one run
 	$(BIN)/mini bench redis
 
-simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time
-	$(BIN)/mini simulate redis --seeds $(SEEDS)
+bench-kafka: setup peers real-kafka  ## one broker and three, beside Apache Kafka and a bare floor; twenty minutes
+	$(BIN)/mini bench kafka
+
+simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time; goes on where it ended
+	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
+	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
 
 real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
 

@@ -19,6 +19,7 @@ import click
 
 from cli import campaign
 from cli.campaign import seed_options
+from cli.simulate_kafka import kafka
 from cli.simulate_raft import raft
 from miniredis.options import OPTIONS
 from miniredis.persistence.snapshotter import StepSnapshotter
@@ -179,6 +180,7 @@ def simulate() -> None:
 
 
 simulate.add_command(raft)
+simulate.add_command(kafka)
 
 
 @simulate.command()

@@ -48,6 +48,7 @@ class SimulatedCluster:
         self.broken: asyncio.Future[InvariantViolated] = asyncio.get_running_loop().create_future()
         self.report = Report(self._broken)
         self.hosts: dict[int, RaftHost] = {}  # those that run, or ran last
+        self.disks_failed: set[int] = set()  # nodes that ended because of it
         self._used = nodes
 
     async def connect(self, node: int) -> Streams:
@@ -59,10 +60,19 @@ class SimulatedCluster:
     async def software(self, node: int, host: Host) -> None:
         """One node: nothing in it knows that it is simulated."""
         failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+        def on_failed(error: BaseException) -> None:
+            if isinstance(error, OSError):
+                self.disks_failed.add(node)
+            failed.set_result(error)
+
         try:
-            raft = self.shape.host(node, host, self.report, on_failed=failed.set_result)
-        except (OSError, CorruptJournal) as error:  # its disk fails, or has lost what an fsync that failed did not keep
-            self.world.note(f"{name_of(node)} cannot start: {error}")
+            raft = self.shape.host(node, host, self.report, on_failed)
+        except OSError:
+            sys.exit(1)
+        except CorruptJournal:  # as it must be after an fsync that failed, and lost what others were never told of
+            if node not in self.disks_failed:
+                raise
             sys.exit(1)
         raft.dial({each: (name_of(each), PEERS) for each in IDS})
         await raft.listen(None, PEERS)
@@ -81,6 +91,12 @@ class SimulatedCluster:
 
     def kill(self, node: int) -> None:
         self.world.kill(name_of(node))
+
+    def strike(self, node: int, steps: int) -> None:
+        def strike() -> None:
+            self.kill(node)
+
+        self.world.host(name_of(node)).disk.strike_before(steps, strike, "journal")
 
     def power_loss(self, node: int) -> None:
         self.world.power_loss(name_of(node))
@@ -184,10 +200,10 @@ def model(state: Any, operation: tuple[Any, ...]) -> tuple[Any, Any]:
     raise ValueError(f"no such operation: {operation!r}")
 
 
-async def raft_run(world: World, plan: scenario.Plan) -> scenario.Report:
-    """One seed.  Raises Violated, NotLinearizable, or what the invariants raise."""
+async def raft_run(world: World, plan: scenario.Plan, shape: Shape | None = None) -> scenario.Report:
+    """One seed, which draws the shape when none is given.  Raises Violated, NotLinearizable, or what the invariants raise."""
     world.note(f"plan {plan}")
-    cluster = SimulatedCluster(world, plan.nodes, Shape(world.random("shape")))
+    cluster = SimulatedCluster(world, plan.nodes, shape or Shape(world.random("shape")))
     for node in cluster.members:
         cluster.start(node)
     history = History()

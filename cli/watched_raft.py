@@ -6,10 +6,11 @@ taken for a failed disk.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from raft.driver import Driver, StateMachine
+from raft.example_kv import Table
 from raft.host import Host
 from raft.invariants import Invariants, InvariantViolated
 from raft.membership import Membership
@@ -26,6 +27,7 @@ class Report:
 
     def __init__(self, broken: Callable[[InvariantViolated], None]) -> None:
         self._invariants, self._broken = Invariants(), broken
+        self._states: dict[int, Hashable] = {}
 
     def tell(self, event: str, *arguments: Any) -> None:
         """`event` is a method of Invariants."""
@@ -34,6 +36,13 @@ class Report:
         except InvariantViolated as violated:
             self._broken(violated)
             raise
+
+    def state(self, node: int, index: int, state: Hashable) -> None:
+        """The state machine of `node` is this after entry `index`, whether it was applied or came in a snapshot."""
+        if self._states.setdefault(index, state) != state:
+            violated = InvariantViolated(f"state machines: node {node} is in another state after entry {index}")
+            self._broken(violated)
+            raise violated
 
 
 class WatchedDriver(Driver):
@@ -50,10 +59,18 @@ class WatchedDriver(Driver):
     def _apply(self, entry: Entry) -> None:
         super()._apply(entry)
         self.report.tell("applied", self.node.id, [entry])
+        self.report.state(self.node.id, entry.index, state_of(self.machine))
 
     def _restore(self, snapshot: Snapshot) -> None:
         super()._restore(snapshot)
         self.report.tell("restored", self.node.id, snapshot)
+        self.report.state(self.node.id, snapshot.index, state_of(self.machine))
+
+
+def state_of(machine: StateMachine) -> Hashable:
+    """All of it, whatever its own snapshot may leave out."""
+    assert isinstance(machine, Table)
+    return tuple(sorted(machine.values.items())), tuple(machine.sessions.items())
 
 
 class WatchedHost(Host):
@@ -86,6 +103,8 @@ class WatchedHost(Host):
         assert isinstance(driver, WatchedDriver)
         driver.report = self._report
         self._report.tell("started", driver.node, found[0])
+        if found[0].snapshot.index:
+            self._report.state(self.node_id, found[0].snapshot.index, state_of(machine))
         watch_disk(self._report, driver, storage)
         return driver
 

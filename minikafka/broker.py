@@ -323,6 +323,8 @@ class Broker:
         partition = self.partitions.pop(key, None)
         if partition is not None:
             partition.stop(error)
+            if self.coordination is not None:
+                self.coordination.partition_dropped(partition)
             self.folders.delete(partition.log)
 
     def effective(self) -> Effective:
@@ -336,7 +338,7 @@ class Broker:
         for partition in self.partitions.values():
             if of_brokers or partition.topic in topics:
                 partition.log.configure(log_settings_of(effective, partition.topic))
-                partition.settings = partition_settings_of(effective, partition.topic)
+                partition.configure(partition_settings_of(effective, partition.topic))
                 if partition.leading:
                     partition.advance_high_watermark(self.now_ms())
 
@@ -369,7 +371,7 @@ class Broker:
 
         def flushed() -> None:
             del self._flushing[key]
-            if partition.flush_asked:
+            if partition.flush_asked and partition.log.offline is None:
                 self.flush_soon(partition)
 
         self.flush_then([partition], flushed)

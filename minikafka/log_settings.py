@@ -11,6 +11,7 @@ from minikafka.effective import Effective
 from minikafka.log.settings import LogSettings
 from minikafka.records.compression import Codec
 
+FOREVER = 2**63 - 1
 AS_PRODUCED = "producer"
 CODECS = {
     "uncompressed": Codec.NONE,

@@ -83,6 +83,7 @@ class Node:
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
+        self.on_ready: Callable[[], None] = lambda: None
         self.make_admin: Callable[[Node], Any] | None = None  # /metrics and /health, where asked for
         self.admin: Any = None
         self.ready = False
@@ -105,6 +106,7 @@ class Node:
             self.admin = self.make_admin(self)
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
         self.ready = True
+        self.on_ready()
         self._watch_lag(self.loop.time())
         logger.info("%s %d of cluster %s is up", " and ".join(self.settings.process_roles), self.me, self._cluster_id())
 
@@ -280,7 +282,10 @@ class Node:
         """Move leaderships away, answer what can be answered, leave the disk clean."""
         if self.lifecycle is not None and self.lifecycle.epoch >= 0 and self.settings.controlled_shutdown_enable:
             self.lifecycle.wants_shut_down = True
-            if not await self.lifecycle.until(lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S):
+            silence_s = self.settings.broker_session_timeout_ms / 1000
+            if not await self.lifecycle.until(
+                lambda standing: standing.may_stop, CONTROLLED_SHUTDOWN_S, silence_s
+            ):  # the others may be stopping, too
                 logger.warning("The controller has not moved our leaderships in time: stopping all the same")
         self.server.stop_accepting()
         if self.coordination is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from minikafka.wire.apis import APIS, Api
 from minikafka.wire.frame import read_response, request_frame
@@ -43,10 +43,18 @@ class PeerLink(FrameConnection):
     def call(self, request: Any, answered: Answered) -> None:
         """Send `request` in its newest version."""
         api = APIS[request.__api_key__]
-        version = api.newest
-        self._correlation = correlation = (self._correlation + 1) & 0x7FFFFFFF
+        self.call_in(api.newest, request, answered)
+
+    def call_in(self, version: int, request: Any, answered: Answered) -> None:
+        """Send `request` in a version that the other side is known to speak."""
+        api = APIS[request.__api_key__]
+        correlation = self.next_correlation()
         self._asked.append((correlation, api, version, answered))
         self.write(request_frame(request, version, correlation, self.client_id))
+
+    def next_correlation(self) -> int:
+        self._correlation = (self._correlation + 1) & 0x7FFFFFFF
+        return self._correlation
 
     def size_of_frame(self, header: bytes) -> int:
         size = int.from_bytes(header, "big")
@@ -78,13 +86,23 @@ class PeerLink(FrameConnection):
         self.on_lost(self)
 
 
+LinkType = TypeVar("LinkType", bound=PeerLink)
+
+
+async def dial(
+    kind: type[LinkType], host: str, port: int, client_id: str, on_lost: Callable[[PeerLink], None]
+) -> LinkType:
+    """A link of that kind, open.  Raises OSError."""
+    connections = OpenConnections()
+    _, link = await asyncio.get_running_loop().create_connection(
+        lambda: kind(connections, client_id, on_lost), host, port
+    )
+    return link
+
+
 async def connect(
     host: str, port: int, client_id: str, on_lost: Callable[[PeerLink], None], timeout_s: float = 2.0
 ) -> PeerLink:
-    """Dial.  Raises OSError, TimeoutError."""
-    connections = OpenConnections()
+    """Dial another node.  Raises OSError, TimeoutError."""
     async with asyncio.timeout(timeout_s):
-        _, link = await asyncio.get_running_loop().create_connection(
-            lambda: PeerLink(connections, client_id, on_lost), host, port
-        )
-    return link
+        return await dial(PeerLink, host, port, client_id, on_lost)

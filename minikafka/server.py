@@ -54,10 +54,10 @@ class RequestContext:
 
     def __init__(self, client: Client, api_version: int, client_id: str | None) -> None:
         self._client = client
-        self.listener = client.listener.name
-        self.api_version = api_version
-        self.client_id = client_id
-        self.client_host = client.host
+        self.listener: str = client.listener.name
+        self.api_version: int = api_version
+        self.client_id: str | None = client_id
+        self.client_host: str = client.host
         self.principal = "User:ANONYMOUS"
 
     def disconnect(self, why: str) -> None:
@@ -71,7 +71,8 @@ class Client(FrameConnection):
     def __init__(self, server: Server, listener: ListenerName) -> None:
         super().__init__(server.connections, server.limits)
         self.server = server
-        self.listener = listener
+        self.listener: ListenerName = listener
+        self.host: str = ""
         self.replies = ReplyOrder(self.send)
         self.served = listener.served
         self.contexts: dict[tuple[int, str | None], RequestContext] = {}

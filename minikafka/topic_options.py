@@ -6,8 +6,9 @@
 A topic's value is its own setting, else a broker's setting under another name (`follows`, with the factor between
 their units), else the default.  All values travel as text; `parse` gives them their type.
 
-This is a table apart from the server's (serving/config.py), because clients see its every word: types by number, synonyms in
-order, and complaints that tools show to people.  Rows, ranges and texts are those of Apache Kafka 4.1.1, asked one by one.
+This is a table apart from the server's (serving/config.py), because clients see its every word: types by number,
+synonyms in order, and complaints that tools show to people.  Rows, ranges and texts are those of Apache Kafka 4.1.1,
+asked one by one.
 """
 
 from __future__ import annotations
@@ -251,7 +252,8 @@ TOPIC_OPTIONS = OptionTable("topic", [
         "How far ahead of the broker's clock a record's timestamp may be; not with LogAppendTime."),
     row("message.timestamp.before.max.ms", Type.LONG, LONG_MAX, ANY_COUNT, "log.message.timestamp.before.max.ms",
         "How far behind the broker's clock a record's timestamp may be; not with LogAppendTime."),
-    row("message.timestamp.type", Type.STRING, "CreateTime", one_of("CreateTime", "LogAppendTime"), "log.message.timestamp.type",
+    row("message.timestamp.type", Type.STRING, "CreateTime", one_of("CreateTime", "LogAppendTime"),
+        "log.message.timestamp.type",
         "Whose clock stamps records: the producer's, or the broker's at the append."),
     row("min.cleanable.dirty.ratio", Type.DOUBLE, 0.5, between(0, 1), "log.cleaner.min.cleanable.ratio",
         "The part of a compacted log that must be new before it is compacted again."),

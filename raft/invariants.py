@@ -19,6 +19,7 @@ Whoever drives the nodes (tests, simulation) reports here: `started`, `took` eac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from raft.membership import EMPTY, Membership
 from raft.messages import Entry, HardState, Message, RequestVote, SavedState, Snapshot, VoteReply
 from raft.node import Node
 from raft.ready import Ready, Role
@@ -64,6 +65,8 @@ class Server:
     applied: int = 0
     led: int = 0
     """The term in which it was last seen leading."""
+    membership: Membership = EMPTY
+    """The one in force at the Ready before: what was committed since may have been by its majority."""
     said_term: int = 0
     votes: dict[int, int] = field(default_factory=dict)
     """Term -> for whom, as others were told."""
@@ -90,7 +93,13 @@ class Invariants:
         voted = server.votes.get(node.term)
         check(voted is None or node.vote == voted, f"memory: {where} with vote {node.vote}, it was for {voted}")
         mirror = self._mirror_of(saved)
+        kept = min(server.disk.last_index, self.committed.last_index)
+        if server.disk.has(kept, self.committed.chain[kept]):
+            check(
+                mirror.has(kept, self.committed.chain[kept]), f"memory: {where} without {kept}, which was on its disk"
+            )
         server.memory, server.disk = mirror, Mirror(list(mirror.chain))
+        server.membership = node.membership
         server.commit, server.applied, server.led = 0, node.applied_index, 0
         self._check_matching(node.id, mirror, saved.entries)
 
@@ -104,6 +113,7 @@ class Invariants:
             server.memory = self._mirror_of(SavedState(snapshot=ready.snapshot))
         server.memory.replace_from(ready.entries)
         self._check_commit(node, server)
+        server.membership = node.membership
         if node.role is Role.LEADER and server.led != node.term:
             self._check_new_leader(node, server)
 
@@ -168,7 +178,7 @@ class Invariants:
         link = server.memory.chain[commit]
         durable_on = {id for id, other in self.servers.items() if other.disk.has(commit, link)}
         check(
-            node.membership.is_majority(durable_on),
+            decides(node.membership, durable_on) or decides(server.membership, durable_on),
             f"durability: server {node.id} commits {commit}, on the disks of {sorted(durable_on)} of {node.membership}",
         )
         self.committed.chain += server.memory.chain[seen + 1 : commit + 1]
@@ -207,6 +217,12 @@ class Invariants:
         mirror = Mirror(self.committed.chain[: index + 1])
         mirror.replace_from(entry for entry in saved.entries if entry.index > index)
         return mirror
+
+
+def decides(membership: Membership, servers: set[int]) -> bool:
+    """Whether these are a majority, counted here once more rather than by what is to be checked."""
+    deciding = (membership.voters, membership.old_voters)
+    return bool(membership.voters) and all(2 * len(voters & servers) > len(voters) for voters in deciding if voters)
 
 
 def check(holds: bool, otherwise: str) -> None:

@@ -11,7 +11,8 @@ Nothing is ever cut from the end of the journal: the new leader's entries replac
 A snapshot is two steps, and the power may fail between them:
 
     file durable, no record yet     the file is the newest there is, and is used: the log before it goes when it is read,
-                                    all of the log if its entry at that index is of another term (§7, figure 13, steps 6, 7)
+                                    all of the log if its entry at that index is of another term (§7, figure 13, steps 6, 7);
+                                    and the record is written now
     record without its file         cannot be: the record is written when the file is durable, older files go after that
 
 The record is not for the node that crashes in between, but for the entries that come after it: they continue the
@@ -201,6 +202,8 @@ class GroupStorage:
         first = self._entries[0].index if self._entries else index + 1
         if first != index + 1:
             raise Unreadable(f"group {self.group_id}: the log begins with entry {first}, not {index + 1}")
+        if index and (self._mark is None or self._mark[2] < index):
+            self._write_mark(index, term)
 
     @property
     def is_new(self) -> bool:
@@ -244,12 +247,15 @@ class GroupStorage:
         """
         disk, path = self.store.disk, self._path(snapshot)
         await replace_file_soon(disk, path, packed_snapshot(snapshot))
-        self._mark = [self.group_id, SNAPSHOT, snapshot.index, snapshot.term]
-        self._mark_at = self.store.write(self._mark)
+        self._write_mark(snapshot.index, snapshot.term)
         self._forget_records(snapshot.index)
         for older in disk.listdir(self.store.snapshots):
             if older.startswith(f"{self.group_id}-") and older.endswith(SUFFIX) and older < basename(path):
                 disk.unlink(join(self.store.snapshots, older))
+
+    def _write_mark(self, index: int, term: int) -> None:
+        self._mark = [self.group_id, SNAPSHOT, index, term]
+        self._mark_at = self.store.write(self._mark)
 
     def _path(self, snapshot: Snapshot) -> str:
         return join(self.store.snapshots, f"{self.group_id}-{snapshot.index:020}-{snapshot.term:020}{SUFFIX}")

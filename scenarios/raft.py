@@ -31,7 +31,7 @@ import msgpack
 LOST = (OSError, EOFError, TimeoutError)  # IncompleteReadError is an EOFError
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 FAULTS = (
-    "kill", "power_loss", "power_loss_of_all", "restart_storm", "pause", "cut_off", "cut_one_way", "split",
+    "kill", "strike", "power_loss", "power_loss_of_all", "restart_storm", "pause", "cut_off", "cut_one_way", "split",
     "slow_disk", "clock_rate", "transfer", "members", "fsync_error",
 )  # fmt: skip
 
@@ -48,6 +48,9 @@ class Cluster(Protocol):
     async def connect(self, node: int) -> Streams: ...
     def start(self, node: int) -> None: ...
     def kill(self, node: int) -> None: ...
+    def strike(self, node: int, steps: int) -> None:
+        """Kill it in the middle of its next writes: before that many more steps of them (1 is the next)."""
+
     def power_loss(self, node: int) -> None: ...
     def running(self, node: int) -> bool: ...
     def pause(self, node: int) -> None: ...
@@ -89,7 +92,7 @@ class Plan:
     think_s: tuple[float, float] = (0.01, 0.2)
     answer_s: float = 1.0  # how long a client waits for one answer
     patience_s: float = 8.0  # how long it tries one command; then it never learns of it, and begins anew
-    calm_s: float = 30.0
+    calm_s: float = 60.0  # longer than the slowest fsync that began before
 
 
 @dataclass
@@ -320,6 +323,18 @@ class Nemesis:
         await self._lasting()
         self._start(node)
 
+    async def strike(self) -> None:
+        """Killed between a write and its fsync; soon after it is back, the power fails: was it right to believe its cache?"""
+        node = self._victim()
+        self._cluster.strike(node, self._random.randint(1, 4))
+        await self._lasting()
+        self._start(node)
+        if self._random.random() < 0.7:
+            await asyncio.sleep(self._random.choice((0.001, self._random.uniform(0.02, 0.6))))
+            self._cluster.power_loss(node)
+            await self._lasting()
+            self._start(node)
+
     async def power_loss(self) -> None:
         node = self._victim()
         self._cluster.power_loss(node)
@@ -382,7 +397,7 @@ class Nemesis:
 
     async def slow_disk(self) -> None:
         node = self._victim()
-        self._cluster.slow_disk(node, self._random.choice((10.0, 50.0, 300.0)))
+        self._cluster.slow_disk(node, self._random.choice((5.0, 20.0)))
         await self._lasting()
         self._cluster.slow_disk(node, 1.0)
 
@@ -399,6 +414,8 @@ class Nemesis:
             await self._lasting()
             self._cluster.break_disk(self._broken, False)
             await self._lasting()
+            if self._random.random() < 0.5:
+                self._cluster.power_loss(self._broken)
             self._start(self._broken)
 
     async def transfer(self) -> None:

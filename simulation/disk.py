@@ -401,7 +401,7 @@ class SimulatedDisk:
         below = {name.removeprefix(start) for name in everything if name.startswith(start)}
         return sorted(name for name in below if "/" not in name)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, durable: bool = True) -> None:
         folder = normpath(path)
         while folder not in self._folders:
             if folder in self._names:

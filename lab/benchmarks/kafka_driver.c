@@ -4,7 +4,10 @@
    Here each request is made once: the batch and its CRC32C are canned, and a request on the wire is three pieces given
    to one writev, of which only the correlation id is new.
 
-       | length, header, topic, partition | batch (shared by all requests) | tags |
+       | length, header, topic, partition, head of the batch | records (shared by all requests) | tags |
+
+   An idempotent producer (KIP-98) has a producer id for each connection and counts each partition's records: then the
+   head of the batch is new as well, and its checksum is put together from that of the head and that of the records.
 
    Leaders come from Metadata, so a cluster is loaded as clients load it.  Every response is read in full: errors are
    counted, offsets checked against what was sent, records counted by the headers of the batches.
@@ -45,7 +48,7 @@ static struct {
     int connections; /* to each broker; of a crowd, all */
     int in_flight;
     int rate; /* a crowd's produces per second */
-    int fetch_size, once;
+    int fetch_size, once, idempotent;
     double seconds;
     int64_t messages_max;
 } options = {.partitions = 1, .replicas = 1, .acks = -1, .records = 1, .size = 1024, .version = 9,
@@ -80,6 +83,8 @@ typedef struct {
     Role role;
     Partition **mine; /* those this connection produces to or fetches from, all led by its broker */
     int mine_count, turn;
+    int64_t producer_id; /* -1: not idempotent */
+    int32_t *sequences;  /* beside `mine`: of the next record */
     Flight *flights; /* a ring: `oldest`, then `flying` of them, of which the last `unsent` are not written in full */
     int capacity, oldest, flying, unsent;
     size_t written; /* of the first unsent */
@@ -88,6 +93,12 @@ typedef struct {
 } Connection;
 
 static Buffer batch;
+static struct { /* of the batch, what comes after its head */
+    const uint8_t *data;
+    size_t size;
+    uint32_t crc;
+    ZeroBytes zeros;
+} records;
 static const uint8_t tail[3] = {0, 0, 0}; /* no tagged fields in the partition, the topic, the request */
 
 static struct {
@@ -132,11 +143,14 @@ static int dial(const char *host, int port) {
     return fd;
 }
 
-static int dial_bootstrap(void) {
+static int dial_bootstrap(void) { /* the first of a list, comma between */
     char host[256];
-    const char *colon = strrchr(options.bootstrap, ':');
-    if (!colon || (size_t)(colon - options.bootstrap) >= sizeof host) die("--bootstrap wants host:port");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - options.bootstrap), options.bootstrap);
+    size_t length = strcspn(options.bootstrap, ",");
+    if (length >= sizeof host) die("--bootstrap wants host:port");
+    snprintf(host, sizeof host, "%.*s", (int)length, options.bootstrap);
+    char *colon = strrchr(host, ':');
+    if (!colon) die("--bootstrap wants host:port");
+    *colon = 0;
     return dial(host, atoi(colon + 1));
 }
 
@@ -293,14 +307,37 @@ static void find_leaders(int wanted) { /* wanted: how many partitions there shal
     free(frame.data);
 }
 
+/* A new producer id.  Its coordinator may still be looking for itself, which is an error to ask again after. */
+static int64_t new_producer_id(void) {
+    Buffer frame = {0};
+    int fd = dial_bootstrap(), code;
+    int64_t id, deadline = now_ns() + PATIENCE_S * SECOND;
+    do {
+        begin_request(&frame, INIT_PRODUCER_ID, 0, 0);
+        put_string(&frame, NULL);
+        put32(&frame, 60000);
+        Cursor answer = ask(fd, &frame);
+        take32(&answer);
+        code = take16(&answer);
+        id = take64(&answer);
+        if (code && now_ns() > deadline) die("no producer id: error %d", code);
+        if (code) usleep(20000);
+    } while (code);
+    close(fd);
+    free(frame.data);
+    return id;
+}
+
 /* ---- connections ---- */
 
 static void open_connection(Connection *connection, Broker *broker, Role role, int number, int of) {
     *connection = (Connection){.fd = dial(broker->host, broker->port), .role = role, .turn = number};
+    connection->producer_id = options.idempotent && role == STEADY ? new_producer_id() : -1;
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     connection->capacity = role == STEADY ? options.in_flight : 1;
     connection->flights = calloc((size_t)connection->capacity, sizeof(Flight));
     connection->mine = calloc((size_t)options.partitions, sizeof(Partition *));
+    connection->sequences = calloc((size_t)options.partitions, sizeof(int32_t));
     int led = 0;
     for (int index = 0; index < options.partitions; index++) led += partitions[index].leader == broker->id;
     int shared = role == STEADY || of > led; /* readers share the partitions out; producers take turns over all */
@@ -323,7 +360,8 @@ static void encode_produce_head(Partition *partition) {
     put_uvarint(head, 2); /* one partition */
     put32(head, partition->index);
     put_uvarint(head, batch.size + 1);
-    end_request(head, batch.size + sizeof tail);
+    put_bytes(head, batch.data, BATCH_HEADER);
+    end_request(head, records.size + sizeof tail);
 }
 
 static void encode_fetch(Connection *connection, Buffer *frame) {
@@ -356,6 +394,16 @@ static void encode_fetch(Connection *connection, Buffer *frame) {
     end_request(frame, 0);
 }
 
+/* Number the records of a batch that is to be sent. */
+static void number_records(Connection *connection, int place, uint8_t *head) {
+    store(head + PRODUCER_ID_AT, (uint64_t)connection->producer_id, 8);
+    store(head + PRODUCER_ID_AT + 8, 0, 2); /* epoch */
+    store(head + PRODUCER_ID_AT + 10, (uint64_t)connection->sequences[place], 4);
+    connection->sequences[place] += options.records;
+    uint32_t crc = crc32c(head + CRC_FROM, BATCH_HEADER - CRC_FROM);
+    store(head + CRC_AT, after_zeros(&records.zeros, crc) ^ records.crc, 4);
+}
+
 /* Put one more request into the ring; `flush` writes it. */
 static void launch(Connection *connection, int64_t now) {
     Flight *flight = &connection->flights[(connection->oldest + connection->flying) % connection->capacity];
@@ -364,9 +412,12 @@ static void launch(Connection *connection, int64_t now) {
         flight->partition = NULL;
         encode_fetch(connection, &flight->head);
     } else {
-        flight->partition = connection->mine[connection->turn++ % connection->mine_count];
+        int place = connection->turn++ % connection->mine_count;
+        flight->partition = connection->mine[place];
         flight->head.size = 0;
         put_bytes(&flight->head, flight->partition->head.data, flight->partition->head.size);
+        if (connection->producer_id >= 0)
+            number_records(connection, place, flight->head.data + flight->head.size - BATCH_HEADER);
         measured.sent_messages += options.records;
         if (options.messages_max && measured.sent_messages >= options.messages_max) stopping = 1;
     }
@@ -399,7 +450,7 @@ static void flush(int events, Connection *connection) {
             Flight *flight = &connection->flights[(first + number) % connection->capacity];
             pieces[count++] = (struct iovec){flight->head.data, flight->head.size};
             if (flight->partition) {
-                pieces[count++] = (struct iovec){batch.data, batch.size};
+                pieces[count++] = (struct iovec){(void *)records.data, records.size};
                 pieces[count++] = (struct iovec){(void *)tail, sizeof tail};
             }
         }
@@ -418,7 +469,7 @@ static void flush(int events, Connection *connection) {
         while (connection->unsent) {
             int index = connection->oldest + connection->flying - connection->unsent;
             Flight *flight = &connection->flights[index % connection->capacity];
-            size_t size = flight->head.size + (flight->partition ? batch.size + sizeof tail : 0);
+            size_t size = flight->head.size + (flight->partition ? records.size + sizeof tail : 0);
             if (connection->written < size) break;
             connection->written -= size;
             connection->unsent--;
@@ -648,7 +699,7 @@ static void read_options(int count, char **arguments) {
         {"bootstrap", 1, 0, 'b'}, {"topic", 1, 0, 't'},       {"partitions", 1, 0, 'p'}, {"replicas", 1, 0, 'r'},
         {"acks", 1, 0, 'a'},      {"records", 1, 0, 'n'},     {"size", 1, 0, 's'},       {"produce-version", 1, 0, 'v'},
         {"connections", 1, 0, 'c'}, {"in-flight", 1, 0, 'k'}, {"rate", 1, 0, 'R'},       {"fetch-size", 1, 0, 'f'},
-        {"once", 0, 0, 'o'},      {"seconds", 1, 0, 'S'},     {"messages", 1, 0, 'm'},   {"config", 1, 0, 'C'},
+        {"once", 0, 0, 'o'},      {"idempotent", 0, 0, 'i'},      {"seconds", 1, 0, 'S'},     {"messages", 1, 0, 'm'},   {"config", 1, 0, 'C'},
         {0, 0, 0, 0}};
     for (int name; (name = getopt_long(count, arguments, "", names, NULL)) != -1;) switch (name) {
         case 'b': options.bootstrap = optarg; break;
@@ -664,6 +715,7 @@ static void read_options(int count, char **arguments) {
         case 'R': options.rate = atoi(optarg); break;
         case 'f': options.fetch_size = atoi(optarg); break;
         case 'o': options.once = 1; break;
+        case 'i': options.idempotent = 1; break;
         case 'S': options.seconds = atof(optarg); break;
         case 'm': options.messages_max = atoll(optarg); break;
         case 'C':
@@ -700,6 +752,8 @@ int main(int count, char **arguments) {
     }
     find_leaders(0);
     batch = build_batch(options.records, options.size);
+    records.data = batch.data + BATCH_HEADER, records.size = batch.size - BATCH_HEADER;
+    records.crc = crc32c(records.data, records.size), records.zeros = zero_bytes(records.size);
     for (int index = 0; index < options.partitions; index++) encode_produce_head(&partitions[index]);
     if (!strcmp(what, "produce")) measure_alike(STEADY);
     else if (!strcmp(what, "fetch")) measure_alike(READER);

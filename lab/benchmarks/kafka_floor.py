@@ -12,7 +12,7 @@ A fetch finds its batch in a list of offsets by bisection and reads the file wit
 for its partition, or until its time is over.
 
 What it speaks: Produce 3-9, Fetch 4-12, ListOffsets 1-2, Metadata 1-4, ApiVersions 0-3, CreateTopics 2-4, DeleteTopics
-1: kcat, librdkafka and the driver ask for no more.
+1, InitProducerId 0-1 (sequences are not looked at): kcat, librdkafka and the driver ask for no more.
 
     python -m lab.benchmarks.kafka_floor PORT FOLDER
 """
@@ -44,7 +44,7 @@ ASKED = Struct(">iiqiqi")  # partition, leader epoch, offset, last fetched epoch
 FETCHED = Struct(">ihqqq")  # partition, error, high watermark, last stable offset, log start offset
 INT16, INT32, INT64 = Struct(">h"), Struct(">i"), Struct(">q")
 
-VERSIONS = {0: (3, 9), 1: (4, 12), 2: (1, 2), 3: (1, 4), 18: (0, 3), 19: (2, 4), 20: (1, 1)}
+VERSIONS = {0: (3, 9), 1: (4, 12), 2: (1, 2), 3: (1, 4), 18: (0, 3), 19: (2, 4), 20: (1, 1), 22: (0, 1)}
 
 
 class Partition:
@@ -114,6 +114,7 @@ class Broker:
     def __init__(self, port: int, folder: Path) -> None:
         self.port, self.folder = port, folder
         self.topics: dict[str, list[Partition]] = {}
+        self.producers = 0
 
     def partition(self, topic: str, index: int) -> Partition | None:
         partitions = self.topics.get(topic, ())
@@ -210,6 +211,7 @@ class Connection(asyncio.BufferedProtocol):
             18: self.api_versions,
             19: self.create_topics,
             20: self.delete_topics,
+            22: self.init_producer_id,
         }
         self.memory = memoryview(bytearray(SMALLEST_BUFFER))
         self.filled = 0
@@ -440,6 +442,10 @@ class Connection(asyncio.BufferedProtocol):
             name = reader.string()
             reply.append(text(name) + INT16.pack(self.broker.delete(name)))
         self.reply(reply)
+
+    def init_producer_id(self, frame: memoryview, at: int, version: int, correlation: bytes) -> None:
+        self.broker.producers += 1
+        self.reply([correlation, b"\0\0\0\0\0\0", INT64.pack(self.broker.producers), b"\0\0"])
 
     def reply(self, pieces: list[bytes]) -> None:
         """Put an answer behind those that wait to be sent: big pieces as they are, small ones joined."""

@@ -131,7 +131,7 @@ static uint64_t take_compact_count(Cursor *cursor) { /* of an array; null counts
 
 /* ---- requests ---- */
 
-enum { PRODUCE = 0, FETCH = 1, LIST_OFFSETS = 2, METADATA = 3, CREATE_TOPICS = 19, DELETE_TOPICS = 20 };
+enum { PRODUCE = 0, FETCH = 1, LIST_OFFSETS = 2, METADATA = 3, CREATE_TOPICS = 19, DELETE_TOPICS = 20, INIT_PRODUCER_ID = 22 };
 enum { CORRELATION_ID_AT = 8 }; /* in a frame, its length included */
 
 static void begin_request(Buffer *frame, int api_key, int version, int flexible) {
@@ -150,12 +150,14 @@ static void end_request(Buffer *frame, size_t more) { /* `more` bytes follow fro
 
 /* ---- record batches ---- */
 
+static const uint32_t CASTAGNOLI = 0x82F63B78u;
+
 static uint32_t crc32c(const uint8_t *data, size_t size) {
     static uint32_t table[256];
     if (!table[1])
         for (uint32_t value = 0; value < 256; value++) {
             uint32_t remainder = value;
-            for (int bit = 0; bit < 8; bit++) remainder = remainder >> 1 ^ (remainder & 1 ? 0x82F63B78u : 0);
+            for (int bit = 0; bit < 8; bit++) remainder = remainder >> 1 ^ (remainder & 1 ? CASTAGNOLI : 0);
             table[value] = remainder;
         }
     uint32_t sum = 0xFFFFFFFFu;
@@ -163,7 +165,37 @@ static uint32_t crc32c(const uint8_t *data, size_t size) {
     return ~sum;
 }
 
-enum { BATCH_LENGTH_AT = 8, CRC_AT = 17, CRC_FROM = 21, LAST_DELTA_AT = 23, COUNT_AT = 57, BATCH_HEADER = 61 };
+/* The checksum of what follows `size` zero bytes is linear in the one before them: 32 columns of bits, one for each bit
+   of it.  So a batch whose header changes needs no second look at its records: crc(ab) = after(b zeros, crc(a)) ^ crc(b). */
+typedef struct {
+    uint32_t columns[32];
+} ZeroBytes;
+
+static uint32_t after_zeros(const ZeroBytes *zeros, uint32_t sum) {
+    uint32_t result = 0;
+    for (int bit = 0; sum; sum >>= 1, bit++)
+        if (sum & 1) result ^= zeros->columns[bit];
+    return result;
+}
+
+static ZeroBytes zero_bytes(size_t size) {
+    ZeroBytes power, result, square; /* power: one zero byte, then two, four, eight ... */
+    for (int bit = 0; bit < 32; bit++) {
+        uint32_t remainder = 1u << bit;
+        for (int shift = 0; shift < 8; shift++) remainder = remainder >> 1 ^ (remainder & 1 ? CASTAGNOLI : 0);
+        power.columns[bit] = remainder;
+        result.columns[bit] = 1u << bit;
+    }
+    for (; size; size >>= 1) {
+        if (size & 1)
+            for (int bit = 0; bit < 32; bit++) result.columns[bit] = after_zeros(&power, result.columns[bit]);
+        for (int bit = 0; bit < 32; bit++) square.columns[bit] = after_zeros(&power, power.columns[bit]);
+        power = square;
+    }
+    return result;
+}
+
+enum { BATCH_LENGTH_AT = 8, CRC_AT = 17, CRC_FROM = 21, LAST_DELTA_AT = 23, PRODUCER_ID_AT = 43, COUNT_AT = 57, BATCH_HEADER = 61 };
 
 /* A batch of `count` records without keys, of `size` bytes each that no codec could shrink. */
 static Buffer build_batch(int count, int size) {

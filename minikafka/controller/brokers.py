@@ -7,14 +7,14 @@
                           │                                                       v
                           └── all active brokers know who leads instead ── controlled shutdown
 
-Fenced: it leads nothing, stands in no ISR, and clients are not sent to it.  It must have applied its own registration before it is
-unfenced, so that what it then does rests on a state in which it exists.  In controlled shutdown it leads nothing any more but
-still serves, until those who lead instead, and those who follow them, know.
+Fenced: it leads nothing, stands in no ISR, and clients are not sent to it.  It must have applied its own registration
+before it is unfenced, so that what it then does rests on a state in which it exists.  In controlled shutdown it leads
+nothing any more but still serves, until those who lead instead, and those who follow them, know.
 
-A **registration** names the broker's process (incarnation id) and the epoch under which it last stopped in good order.
-Is that the epoch the image shows, the stop was clean and its disk holds all it said it held.  Otherwise (killed, power lost, an
-older stop) it leaves every ISR and ELR; profile A of the durability promise rests on this line.  Two processes of one
-id do not take turns: while one has a session, the other is refused.
+A **registration** names the broker's process (incarnation id) and the epoch under which it last stopped in good
+order. Is that the epoch the image shows, the stop was clean and its disk holds all it said it held.  Otherwise
+(killed, power lost, an older stop) it leaves every ISR and ELR; profile A of the durability promise rests on this
+line.  Two processes of one id do not take turns: while one has a session, the other is refused.
 
 Kafka: `ClusterControlManager.registerBroker`, `BrokerHeartbeatManager.calculateNextBrokerState`.
 """
@@ -67,9 +67,9 @@ def register(state: ControllerState, request: BrokerRegistrationRequest, now_ms:
         # What heartbeats said since then stands.
         broker = replace(broker, fenced=existing.fenced, in_controlled_shutdown=existing.in_controlled_shutdown)
         state.sessions.heard(broker.id, broker.epoch, now_ms)
-        records = [] if broker == existing else [registration_record(broker)]
-        return decided(records, BrokerRegistrationResponse(broker_epoch=existing.epoch))
-    records = []
+        changed = [] if broker == existing else [registration_record(broker)]
+        return decided(changed, BrokerRegistrationResponse(broker_epoch=existing.epoch))
+    records: list[MetadataRecord] = []
     if existing is not None:
         clean = existing.epoch == request.previous_broker_epoch
         records += leave(state, broker.id) if clean else forget_unclean(state, broker.id)
@@ -163,6 +163,8 @@ def heartbeat(state: ControllerState, request: BrokerHeartbeatRequest, now_ms: i
         after = before  # first the directories, so that no partition in a lost one is led from here
     if lost and not working and after is not Standing.SHUTDOWN_NOW:
         after = Standing.FENCED
+    if after is Standing.SHUTDOWN_NOW:
+        state.sessions.forget(broker.id)  # this was its last word: the next process need not wait for a silence
     records = change_standing(state, broker, before, after)
     if lost and working:
         if after is before:

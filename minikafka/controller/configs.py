@@ -3,11 +3,11 @@
     AlterConfigs              these are the settings; what is not named goes back to its default
     IncrementalAlterConfigs   set, delete, append to or subtract from a list; what is not named stays
 
-A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set; defaults
-and what a broker's file says are for who asks (topic_options.py, `effective`).
+A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set;
+defaults and what a broker's file says are for who asks (topic_options.py, `effective`).
 
-`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one voids the
-ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
+`min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one
+voids the ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
 
 Source: KIP-133, KIP-339, KIP-966; Kafka `ConfigurationControlManager`, `ConfigAdminManager`.
 """
@@ -199,7 +199,10 @@ def check_min_isr(resource_type: ResourceType, resource_name: str, name: str, va
         raise KafkaError(
             ErrorCode.INVALID_CONFIG, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
         )
-    TOPIC_OPTIONS.parse(MIN_ISR, value)
+    try:
+        TOPIC_OPTIONS.parse(MIN_ISR, value)
+    except KafkaError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from None
 
 
 def check_resource_name(resource_type: ResourceType, name: str) -> None:
@@ -210,7 +213,7 @@ def check_resource_name(resource_type: ResourceType, name: str) -> None:
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"Default {kind} resources are not allowed.")
         case ResourceType.BROKER if name:
             if not name.removeprefix("-").isdecimal():
-                raise KafkaError(ErrorCode.INVALID_REQUEST, "Unable to parse broker name as a base 10 number.")
+                raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
             if int(name) < 0:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Invalid negative broker ID.")
 

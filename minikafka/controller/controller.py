@@ -10,10 +10,12 @@
     no records                                     decision.answer(image.offset) goes out at once
     leadership lost, a proposal refused            throw the Controller away: its image holds what may never be
 
-`appended` before the commit is what lets decisions follow each other without waiting for a disk: the next one stands on the last
-one, and if the last one is never committed, nor is the next.  Answers wait, so nobody acts on what may vanish.
+`appended` before the commit is what lets decisions follow each other without waiting for a disk: the next one stands
+on the last one, and if the last one is never committed, nor is the next.  Answers wait, so nobody acts on what may
+vanish.
 
-Kafka: `QuorumController`, whose event queue is this object's caller and whose timeline data structures are a thrown-away image.
+Kafka: `QuorumController`, whose event queue is this object's caller and whose timeline data structures are a
+thrown-away image.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """AssignReplicasToDirs: a broker with several log directories says in which of them a replica lives.
 
-The controller must know before a directory is lost: then it is told of the directory alone, and moves what was in it.  A broker
-with one directory has nothing to say, its replicas were assigned as they were created.
+The controller must know before a directory is lost: then it is told of the directory alone, and moves what was in
+it.  A broker with one directory has nothing to say, its replicas were assigned as they were created.
 
 Source: KIP-858; Kafka `ReplicationControlManager.handleAssignReplicasToDirs`.
 """

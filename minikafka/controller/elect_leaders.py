@@ -25,7 +25,7 @@ PartitionResult = ElectLeadersResponse.Topic.Partition
 def elect_leaders(state: ControllerState, request: ElectLeadersRequest, now_ms: int) -> Decision:
     """Of the partitions named; of all with null, and then without those where there was nothing to do."""
     if request.election_type not in (Election.PREFERRED, Election.UNCLEAN):
-        return decided([], ElectLeadersResponse(error_code=ErrorCode.INVALID_REQUEST))
+        return unknown_election(request)
     election = Election(request.election_type)
     everything = request.topic_partitions is None
     if request.topic_partitions is None:
@@ -37,10 +37,14 @@ def elect_leaders(state: ControllerState, request: ElectLeadersRequest, now_ms: 
     records: list[MetadataRecord] = []
     results = []
     for name, indexes in asked.items():
-        outcomes = []
-        for index in dict.fromkeys(indexes):
+        outcomes: list[PartitionResult] = []
+        seen: set[int] = set()
+        for index in indexes:
             code, message = ErrorCode.NONE, None
             try:
+                if index in seen:  # elected a moment ago
+                    raise KafkaError(ErrorCode.ELECTION_NOT_NEEDED)
+                seen.add(index)
                 records.append(elect_one(state, name, index, election))
             except KafkaError as error:
                 code, message = error.code, str(error)
@@ -48,6 +52,22 @@ def elect_leaders(state: ControllerState, request: ElectLeadersRequest, now_ms: 
                 outcomes.append(PartitionResult(partition_id=index, error_code=code, error_message=message))
         results.append(TopicResult(topic=name, partition_result=outcomes))
     return decided(records, ElectLeadersResponse(replica_election_results=results))
+
+
+def unknown_election(request: ElectLeadersRequest) -> Decision:
+    """Everything asked for is refused, as a whole and one by one."""
+    invalid, message = ErrorCode.INVALID_REQUEST, f"Unknown election type {request.election_type}"
+    results = [
+        TopicResult(
+            topic=topic.topic,
+            partition_result=[
+                PartitionResult(partition_id=index, error_code=invalid, error_message=message)
+                for index in topic.partitions
+            ],
+        )
+        for topic in request.topic_partitions or ()
+    ]
+    return decided([], ElectLeadersResponse(error_code=invalid, replica_election_results=results))
 
 
 def elect_one(state: ControllerState, name: str, index: int, election: Election) -> PartitionChangeRecord:

@@ -6,15 +6,16 @@
     3. neither: the last known leader                  what its disk kept                      RECOVERING
     4. if unclean.leader.election.enable: any replica  whatever it has                         RECOVERING
 
-and of several the first in the order of the replicas.  Only brokers that are active (neither fenced nor stopping) and whose
-log directory works are considered.  Nobody left: the partition has no leader (-1) and waits.
+and of several the first in the order of the replicas.  Only brokers that are active (neither fenced nor stopping) and
+whose log directory works are considered.  Nobody left: the partition has no leader (-1) and waits.
 
-The **ELR** (KIP-966) is why a cluster may lose its ISR one by one and still lose nothing.  While the ISR is smaller than
-`min.insync.replicas` the high watermark stands still; so who leaves the ISR then, by failing, still holds all that was ever
-acknowledged, and is remembered.  Once the ISR is large enough to acknowledge again, the memory is void.  It is void
-at once for a broker that comes back from an unclean stop: its page cache may have gone with it.
+The **ELR** (KIP-966) is why a cluster may lose its ISR one by one and still lose nothing.  While the ISR is smaller
+than `min.insync.replicas` the high watermark stands still; so who leaves the ISR then, by failing, still holds all
+that was ever acknowledged, and is remembered.  Once the ISR is large enough to acknowledge again, the memory is
+void.  It is void at once for a broker that comes back from an unclean stop: its page cache may have gone with it.
 
-Epochs: see image.py.  A smaller or larger ISR raises only the partition epoch; leader epochs rise when a leader is named.
+Epochs: see image.py.  A smaller or larger ISR raises only the partition epoch; leader epochs rise when a leader is
+named.
 
 Source: KIP-966, Kafka 4.1 `PartitionChangeBuilder`.  Who is asked when, is in brokers.py, isr.py and topics.py.
 """
@@ -23,7 +24,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from minikafka.controller.image import NO_LEADER, NO_LEADER_CHANGE, RECOVERING, MetadataImage, Partition
+from minikafka.controller.image import (
+    NO_LEADER,
+    NO_LEADER_CHANGE,
+    NO_RECOVERY_CHANGE,
+    RECOVERING,
+    MetadataImage,
+    Partition,
+)
 from minikafka.records.metadata import PartitionChangeRecord
 
 
@@ -97,53 +105,43 @@ def change(
     min_isr          of the topic, at least 1
     """
     target_isr = partition.isr if isr is None else tuple(isr)
+    target_elr = eligible_after(partition, target_isr, min_isr, unclean_stopped)
     recovery = partition.leader_recovery_state if leader_recovery_state is None else leader_recovery_state
-    target = replace(
-        partition,
-        isr=target_isr,
-        elr=eligible_after(partition, target_isr, min_isr, unclean_stopped),
-        leader_recovery_state=recovery,
-    )
-    elected = elect(target, may_lead, election)
-    target = replace(target, leader=elected.leader)
+    elected = elect(replace(partition, isr=target_isr, elr=target_elr), may_lead, election)
     if elected.unclean:
         # What the others hold beyond this leader's log is given up: they are neither in sync nor eligible.
-        target = replace(target, isr=(elected.leader,), elr=(), leader_recovery_state=RECOVERING)
+        target_isr, target_elr, recovery = (elected.leader,), (), RECOVERING
     elif elected.from_elr:
-        remaining = tuple(replica for replica in target.elr if replica != elected.leader)
-        target = replace(target, isr=(elected.leader,), elr=remaining)
-    target = replace(target, last_known_elr=last_known_after(partition, target))
-    return difference(partition, target, topic_id, index)
+        target_isr, target_elr = (elected.leader,), tuple(one for one in target_elr if one != elected.leader)
+    last_known = last_known_after(partition, target_isr, elected.leader)
+    record = PartitionChangeRecord(
+        partition_id=index,
+        topic_id=topic_id,
+        isr=None if target_isr == partition.isr else list(target_isr),
+        leader=NO_LEADER_CHANGE if elected.leader == partition.leader else elected.leader,
+        leader_recovery_state=NO_RECOVERY_CHANGE if recovery == partition.leader_recovery_state else recovery,
+        eligible_leader_replicas=None if target_elr == partition.elr else list(target_elr),
+        last_known_elr=None if last_known == partition.last_known_elr else list(last_known),
+    )
+    return None if changes_nothing(record) else record
 
 
-def last_known_after(partition: Partition, target: Partition) -> tuple[int, ...]:
+def last_known_after(partition: Partition, isr: tuple[int, ...], leader: int) -> tuple[int, ...]:
     """Remembered while there is no leader and no ISR: who led last."""
-    if target.leader != NO_LEADER:
+    if leader != NO_LEADER:
         return ()
-    if not target.isr and partition.leader != NO_LEADER:
+    if not isr and partition.leader != NO_LEADER:
         return (partition.leader,)
     return partition.last_known_elr
 
 
-def difference(before: Partition, after: Partition, topic_id: bytes, index: int) -> PartitionChangeRecord | None:
-    """The record that turns `before` into `after`, None when they are equal."""
-    if before == after:
-        return None
-
-    def changed(name: str) -> list[int] | None:
-        new = getattr(after, name)
-        return None if new == getattr(before, name) else list(new)
-
-    return PartitionChangeRecord(
-        partition_id=index,
-        topic_id=topic_id,
-        isr=changed("isr"),
-        leader=NO_LEADER_CHANGE if after.leader == before.leader else after.leader,
-        leader_recovery_state=(
-            -1 if after.leader_recovery_state == before.leader_recovery_state else after.leader_recovery_state
-        ),
-        eligible_leader_replicas=changed("elr"),
-        last_known_elr=changed("last_known_elr"),
+def changes_nothing(record: PartitionChangeRecord) -> bool:
+    return (
+        record.isr is None
+        and record.leader == NO_LEADER_CHANGE
+        and record.leader_recovery_state == NO_RECOVERY_CHANGE
+        and record.eligible_leader_replicas is None
+        and record.last_known_elr is None
     )
 
 

@@ -18,10 +18,10 @@ Values inside are immutable and may be kept: a `Partition` seen yesterday is sti
 Source: KIP-500, KIP-631; Kafka 4.1 `PartitionRegistration.merge`, `*Delta.replay`.  Next: elections.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minikafka.records.metadata import (
     BrokerRegistrationChangeRecord,
@@ -42,7 +42,7 @@ from minikafka.records.metadata import (
 )
 
 NO_LEADER = -1
-NO_LEADER_CHANGE = -2  # in a PartitionChangeRecord
+NO_LEADER_CHANGE, NO_RECOVERY_CHANGE = -2, -1  # in a PartitionChangeRecord
 EPOCH_OF_THIS_RECORD = -1  # in a RegisterBrokerRecord
 
 UNASSIGNED_DIRECTORY = bytes(16)  # Kafka's DirectoryId: the broker has not said which
@@ -114,7 +114,7 @@ class Partition:
     replicas        in order of preference: the first is the preferred leader
     directories     beside `replicas`: the log directory of each
     isr             in sync: hold every acknowledged record, and acknowledgements wait for all of them
-    elr             eligible leaders: left the ISR when it was too small to acknowledge, so they hold all below the high watermark
+    elr             eligible leaders: left the ISR when it was too small to acknowledge, so they hold what was
     last_known_elr  the last leader, while there is none
     removing,adding replicas of a reassignment under way
     """
@@ -142,24 +142,25 @@ class Partition:
 
     def merge(self, change: PartitionChangeRecord) -> "Partition":
         """This partition after `change`; fields that are null, or -2 and -1 for leader and recovery, stay."""
-        changed: dict[str, object] = {"partition_epoch": self.partition_epoch + 1}
-        for field_name, new in (
-            ("isr", change.isr),
-            ("elr", change.eligible_leader_replicas),
-            ("last_known_elr", change.last_known_elr),
-            ("replicas", change.replicas),
-            ("directories", change.directories),
-            ("removing", change.removing_replicas),
-            ("adding", change.adding_replicas),
-        ):
-            if new is not None:
-                changed[field_name] = tuple(new)
-        if change.leader != NO_LEADER_CHANGE:
-            changed["leader"] = change.leader
-            changed["leader_epoch"] = self.leader_epoch + 1
-        if change.leader_recovery_state != -1:
-            changed["leader_recovery_state"] = change.leader_recovery_state
-        return replace(self, **changed)  # type: ignore[arg-type]
+
+        def after(now: tuple[Any, ...], new: Sequence[Any] | None) -> tuple[Any, ...]:
+            return now if new is None else tuple(new)
+
+        same_leader = change.leader == NO_LEADER_CHANGE
+        same_recovery = change.leader_recovery_state == NO_RECOVERY_CHANGE
+        return Partition(
+            replicas=after(self.replicas, change.replicas),
+            directories=after(self.directories, change.directories),
+            isr=after(self.isr, change.isr),
+            elr=after(self.elr, change.eligible_leader_replicas),
+            last_known_elr=after(self.last_known_elr, change.last_known_elr),
+            removing=after(self.removing, change.removing_replicas),
+            adding=after(self.adding, change.adding_replicas),
+            leader=self.leader if same_leader else change.leader,
+            leader_epoch=self.leader_epoch if same_leader else self.leader_epoch + 1,
+            partition_epoch=self.partition_epoch + 1,
+            leader_recovery_state=self.leader_recovery_state if same_recovery else change.leader_recovery_state,
+        )
 
 
 @dataclass(slots=True)
@@ -242,7 +243,9 @@ class MetadataImage:
         """Follow `records`, one decision, written at `offset` in Raft term `epoch`."""
         delta = Delta()
         for record in records:
-            APPLY[type(record)](self, record, offset, delta)
+            follow = APPLY.get(type(record))
+            if follow is not None:  # others of Kafka's records (quotas, credentials) are not acted on here
+                follow(self, record, offset, delta)
         self.offset, self.epoch = offset, epoch
         return delta
 
@@ -460,7 +463,7 @@ def set_next_producer_id(image: MetadataImage, record: ProducerIdsRecord, offset
     image.next_producer_id = record.next_producer_id
 
 
-APPLY = {
+APPLY: dict[type[MetadataRecord], Callable[[MetadataImage, Any, int, Delta], None]] = {
     ClusterIdRecord: set_cluster_id,
     FeatureLevelRecord: set_feature,
     RegisterBrokerRecord: register_broker,

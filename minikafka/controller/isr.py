@@ -1,7 +1,8 @@
 """AlterPartition: a leader proposes an in-sync set, the controller decides.
 
-A leader must not shrink its ISR by itself: it would acknowledge what the others lack while the controller still takes one
-of them for in sync and makes it leader.  So it asks, and until it is answered it waits for the larger of the two sets.
+A leader must not shrink its ISR by itself: it would acknowledge what the others lack while the controller still takes
+one of them for in sync and makes it leader.  So it asks, and until it is answered it waits for the larger of the two
+sets.
 
     the proposal says           the image says                                answer
     a later epoch               an earlier one                                NOT_CONTROLLER: we are the old controller
@@ -11,8 +12,8 @@ of them for in sync and makes it leader.  So it asks, and until it is answered i
     new ISR                     not replicas, or without the leader           INVALID_REQUEST
     member with its epoch       fenced, stopping, or registered anew since    INELIGIBLE_REPLICA
 
-The member's epoch (KIP-903) closes a gap: a follower that was caught up, died, lost its tail with the power and came back is no
-longer the one the leader has seen.
+The member's epoch (KIP-903) closes a gap: a follower that was caught up, died, lost its tail with the power and came
+back is no longer the one the leader has seen.
 
 Source: KIP-497, KIP-841, KIP-903; Kafka `ReplicationControlManager.alterPartition`.
 """

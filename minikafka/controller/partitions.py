@@ -1,7 +1,7 @@
 """Changes of partitions under the rules of their topics: who leaves, who comes, who takes over.  State in, records out.
 
-elections.py knows one partition and no topic.  Here stands what it must be told: the topic's `min.insync.replicas`, whether
-it may be elected uncleanly, who is about to leave; and which partitions an event touches.
+elections.py knows one partition and no topic.  Here stands what it must be told: the topic's `min.insync.replicas`,
+whether it may be elected uncleanly, who is about to leave; and which partitions an event touches.
 
     broker fenced, stopping, a directory lost     every partition with it in the ISR          `leave`
     broker back                                   every partition without a leader            `elect_leaderless`
@@ -12,6 +12,7 @@ Kafka: `ReplicationControlManager.generateLeaderAndIsrUpdates`, `maybeBalancePar
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from minikafka.controller.elections import Election, can_lead, change
 from minikafka.controller.image import NO_LEADER, Partition, ResourceType, Topic
@@ -36,6 +37,17 @@ def unclean_allowed(state: ControllerState, topic_name: str) -> bool:
     return setting(state, topic_name, "unclean.leader.election.enable", default).lower() == "true"
 
 
+class Rules(NamedTuple):
+    """What the settings of a topic say about elections."""
+
+    min_isr: int
+    unclean_allowed: bool
+
+
+def rules_of(state: ControllerState, topic: Topic) -> Rules:
+    return Rules(min_isr(state, topic.name), unclean_allowed(state, topic.name))
+
+
 def change_partition(
     state: ControllerState,
     topic: Topic,
@@ -47,16 +59,20 @@ def change_partition(
     unclean_stopped: Iterable[int] = (),
     election: Election | None = None,
     leader_recovery_state: int | None = None,
+    rules: Rules | None = None,
 ) -> PartitionChangeRecord | None:
     """The change of one partition, as `elections.change`.
 
     leaving, coming  a broker that may not lead although the image says it may, and the other way round: the same
                      decision is about to say so
     election         None: online, or unclean where the topic allows it
+    rules            of the topic, by who changes many of its partitions
     """
     partition = topic.partitions[index]
+    if rules is None:
+        rules = rules_of(state, topic)
     if election is None:
-        election = Election.UNCLEAN if unclean_allowed(state, topic.name) else Election.ONLINE
+        election = Election.UNCLEAN if rules.unclean_allowed else Election.ONLINE
     in_image = can_lead(state.image, partition)
 
     def may_lead(replica: int) -> bool:
@@ -67,7 +83,7 @@ def change_partition(
         topic.id,
         index,
         may_lead=may_lead,
-        min_isr=min_isr(state, topic.name),
+        min_isr=rules.min_isr,
         isr=isr,
         unclean_stopped=unclean_stopped,
         election=election,
@@ -99,11 +115,20 @@ def _without(
     unclean_stopped: Iterable[int] = (),
 ) -> list[PartitionChangeRecord]:
     changes = []
-    for topic, index, partition in state.image.partitions():
-        if where(partition):
-            remaining = [replica for replica in partition.isr if replica != broker_id]
+    for topic in state.image.topics.values():
+        rules = None
+        for index, partition in enumerate(topic.partitions):
+            if not where(partition):
+                continue
+            rules = rules or rules_of(state, topic)
             record = change_partition(
-                state, topic, index, isr=remaining, leaving=broker_id, unclean_stopped=unclean_stopped
+                state,
+                topic,
+                index,
+                isr=[replica for replica in partition.isr if replica != broker_id],
+                leaving=broker_id,
+                unclean_stopped=unclean_stopped,
+                rules=rules,
             )
             if record is not None:
                 changes.append(record)

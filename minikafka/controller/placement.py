@@ -6,9 +6,10 @@
     ...
     partition 6                         a0 c2 b4                   a round later the followers are other ones
 
-The first replica is the preferred leader, so a start that rotates spreads leadership evenly; followers that shift with each
-round spread what a dead broker leaves behind over all others instead of over its neighbour.  A rack is used twice only when
-each has been used once.  The start is random, so that many topics of one partition do not all live on the first broker.
+The first replica is the preferred leader, so a start that rotates spreads leadership evenly; followers that shift
+with each round spread what a dead broker leaves behind over all others instead of over its neighbour.  A rack is used
+twice only when each has been used once.  The start is random, so that many topics of one partition do not all live on
+the first broker.
 
 Brokers that are fenced hold replicas only when the others are too few: a replica of theirs is not in the ISR until
 they are back.
@@ -70,13 +71,12 @@ def in_turns_of_racks(brokers: Iterable[Broker]) -> list[Broker]:
 def _spread(replicas: list[Broker], candidates: list[Broker], wanted: int) -> list[Broker]:
     """`replicas` and as many more as are wanted and there, the least used rack first, then as they stand."""
     chosen, left = list(replicas), list(candidates)
-    used = Counter(broker.rack for broker in chosen if broker.rack is not None)
+    used = Counter(broker.rack for broker in chosen)
     while left and len(chosen) < wanted:
-        best = min(left, key=lambda broker: used[broker.rack])
+        best = min(left, key=lambda broker: 0 if broker.rack is None else used[broker.rack])
         left.remove(best)
         chosen.append(best)
-        if best.rack is not None:
-            used[best.rack] += 1
+        used[best.rack] += 1
     return chosen
 
 

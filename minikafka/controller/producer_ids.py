@@ -1,4 +1,5 @@
-"""Producer ids, unique over the cluster and for ever: handed to brokers by the thousand, each block in the log before it is used.
+"""Producer ids, unique over the cluster and for ever: handed to brokers by the thousand, each block in the log before
+it is used.
 
 A broker that dies with half a block unused leaves a hole; there are 2^63 ids.
 

@@ -28,6 +28,7 @@ from random import Random
 from typing import Any
 
 from durable.disk import Disk
+from minikafka.broker_options import BrokerOptions
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, ResourceType
 from minikafka.controller.state import ControllerSettings, Decision
@@ -246,6 +247,7 @@ def controller_settings(settings: Any) -> ControllerSettings:
     """What a controller needs of server.properties."""
     table = settings.table
     return ControllerSettings(
+        node_id=settings.node_id,
         broker_session_timeout_ms=settings.broker_session_timeout_ms,
         num_partitions=settings.num_partitions,
         default_replication_factor=settings.default_replication_factor,
@@ -255,7 +257,11 @@ def controller_settings(settings: Any) -> ControllerSettings:
         leader_imbalance_check_interval_ms=settings.leader_imbalance_check_interval_seconds * 1000,
         delete_topic_enable=settings.delete_topic_enable,
         broker_values={name: settings.text(name) for name in settings.where if not table.named[name.lower()].ours},
-        options={ResourceType.TOPIC: TOPIC_OPTIONS, ResourceType.GROUP: GROUP_OPTIONS},
+        options={
+            ResourceType.TOPIC: TOPIC_OPTIONS,
+            ResourceType.BROKER: BrokerOptions(table),
+            ResourceType.GROUP: GROUP_OPTIONS,
+        },
     )
 
 

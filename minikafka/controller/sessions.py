@@ -1,8 +1,8 @@
 """When each broker was last heard, and how much of the metadata log it has applied.  In memory: no record, no log.
 
-A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the session timeout
-is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every broker that is not fenced
-one fresh session; the dead among them cost one timeout more, the living ones nothing.
+A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the
+session timeout is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every
+broker that is not fenced one fresh session; the dead among them cost one timeout more, the living ones nothing.
 
 Kafka: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`.
 """

@@ -2,8 +2,8 @@
 
     request, now_ms ──chapter(state, ...)──> Decision(records, answer)
 
-A chapter reads the state and changes nothing but what is nobody else's business (when a broker was last heard).  The records it
-returns change the image once they are in the log; until then nothing has happened.
+A chapter reads the state and changes nothing but what is nobody else's business (when a broker was last heard).  The
+records it returns change the image once they are in the log; until then nothing has happened.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +42,7 @@ class ControllerSettings:
     options        the tables for Config requests; a resource type without one takes any name and value
     """
 
+    node_id: int = 0
     broker_session_timeout_ms: int = 2_500  # Kafka: 9000
     num_partitions: int = 1
     default_replication_factor: int = 1

@@ -1,12 +1,12 @@
 """Topics are created, grow, and are deleted: each answered for itself, in the order and the words of Kafka.
 
-    CreateTopics       name (17) → collision (17) → exists (36) → settings (40) → partitions (37), replicas (38), assignment (39)
+    CreateTopics       name, collision (17) → exists (36) → settings (40) → replicas (38), partitions (37), assignment (39)
     CreatePartitions   unknown (3) → not more than now (37) → assignment (39) or placement (38)
     DeleteTopics       by name (3) or by id (100)
 
-All of a request is one entry of the log, so a topic comes with all its partitions and settings or not at all.  `validate_only` goes
-the whole way and writes nothing.  A deleted topic's name may be taken again at once; its id may not, and brokers keep
-folders by id.
+All of a request is one entry of the log, so a topic comes with all its partitions and settings or not at all.
+`validate_only` goes the whole way and writes nothing.  A deleted topic's name may be taken again at once; its id may
+not, and brokers keep folders by id.
 
 Kafka: `ReplicationControlManager`, `ControllerApis`.
 """
@@ -234,6 +234,8 @@ def create_partitions(state: ControllerState, request: CreatePartitionsRequest, 
             records += grow_topic(state, topic)
         except KafkaError as error:
             code, message = error.code, str(error)
+        if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            message = None  # as Kafka has it, in this one answer
         results.append(CreatePartitionsResponse.Topic(name=topic.name, error_code=code, error_message=message))
     return decided([] if request.validate_only else records, CreatePartitionsResponse(results=results))
 

@@ -16,9 +16,20 @@ from minikafka.handlers.cluster import api_versions
 from minikafka.handlers.configs import describe_configs
 from minikafka.handlers.envelope import envelope
 from minikafka.handlers.fetch import fetch
+from minikafka.handlers.groups import (
+    delete_groups,
+    describe_groups,
+    find_coordinator,
+    heartbeat,
+    join_group,
+    leave_group,
+    list_groups,
+    sync_group,
+)
 from minikafka.handlers.leader_epochs import offset_for_leader_epoch
 from minikafka.handlers.list_offsets import list_offsets
 from minikafka.handlers.metadata import metadata
+from minikafka.handlers.offsets import offset_commit, offset_delete, offset_fetch
 from minikafka.handlers.produce import produce
 from minikafka.handlers.producer_ids import init_producer_id
 
@@ -28,6 +39,15 @@ HANDLERS: dict[str, dict[int, Callable[..., None]]] = {
         1: fetch,
         2: list_offsets,
         3: metadata,
+        8: offset_commit,
+        9: offset_fetch,
+        10: find_coordinator,
+        11: join_group,
+        12: heartbeat,
+        13: leave_group,
+        14: sync_group,
+        15: describe_groups,
+        16: list_groups,
         18: api_versions,
         19: forward,  # CreateTopics
         20: forward,  # DeleteTopics
@@ -36,8 +56,10 @@ HANDLERS: dict[str, dict[int, Callable[..., None]]] = {
         32: describe_configs,
         33: forward,  # AlterConfigs
         37: forward,  # CreatePartitions
+        42: delete_groups,
         43: forward,  # ElectLeaders
         44: forward,  # IncrementalAlterConfigs
+        47: offset_delete,
     },
     "controller": {
         58: envelope,

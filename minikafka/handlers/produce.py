@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from minikafka.handlers.internal_topics import is_internal
-from minikafka.log.partition_log import Appended
+from minikafka.handlers.internal_topics import INTERNAL
 from minikafka.replication.waiting import WaitingProduce
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 Topic = ProduceResponse.Topic
 Answer = ProduceResponse.Topic.Partition
 ALL, LEADER, NONE = -1, 1, 0
+ACKS = (ALL, LEADER, NONE)
 
 
 def produce(
@@ -35,25 +35,43 @@ def produce(
     """Append to each partition; answer when `acks` says so."""
     acks = request.acks
     waiting: WaitingProduce | None = None
+    any_failed = False
     now_ms, wall_ms = broker.now_ms(), broker.wall_ms()
     topics = []
     for topic in request.topic_data:
         answers = []
+        topic_id = broker.image.topic_ids.get(topic.name)
         for asked in topic.partition_data:
-            answer, appended = append(broker, topic.name, asked.index, asked.records, request, now_ms, wall_ms)
+            partition = broker.partitions.get((topic_id, asked.index))  # type: ignore[arg-type]
+            try:
+                if partition is None or acks not in ACKS or topic.name in INTERNAL:
+                    raise refusal(broker, topic.name, asked.index, acks)
+                appended = partition.append(asked.records or b"", acks, now_ms, wall_ms)
+            except KafkaError as error:
+                any_failed = True
+                if error.code is ErrorCode.KAFKA_STORAGE_ERROR and partition is not None:
+                    broker.log_failed(partition, error)
+                answers.append(failed(broker, topic.name, asked.index, error))
+                continue
+            base_offset, last_offset, append_time_ms, log_start_offset, _, count = appended
+            broker.records_in += count
+            answer = Answer(
+                index=asked.index,
+                base_offset=base_offset,
+                log_append_time_ms=append_time_ms,
+                log_start_offset=log_start_offset,
+            )
             answers.append(answer)
-            if appended is None or acks != ALL:
-                continue
-            partition = broker.partition_named(topic.name, asked.index)
-            if partition.log.high_watermark > appended.last_offset:
-                continue
-            if waiting is None:
-                waiting = WaitingProduce(broker.deadlines, outcome, lambda: reply(response))
-            waiting.wait_for(answer, partition, appended.last_offset + 1)
+            if partition.flush_asked:
+                broker.flush_soon(partition)
+            if acks == ALL and partition.log.high_watermark <= last_offset:
+                if waiting is None:
+                    waiting = WaitingProduce(broker.deadlines, outcome, lambda: reply(response))
+                waiting.wait_for(answer, partition, last_offset + 1)
         topics.append(Topic(name=topic.name, partition_responses=answers))
     response = ProduceResponse(responses=topics)
     if acks == NONE:
-        if any(answer.error_code for topic in topics for answer in topic.partition_responses):
+        if any_failed:
             context.disconnect("a produce with acks=0 failed")  # the only way to tell: the client asks for metadata
         reply(None)
     elif waiting is not None:
@@ -62,37 +80,17 @@ def produce(
         reply(response)
 
 
-def append(
-    broker: Broker,
-    topic: str,
-    index: int,
-    records: bytes | bytearray | memoryview | None,
-    request: ProduceRequest,
-    now_ms: int,
-    wall_ms: int,
-) -> tuple[Answer, Appended | None]:
-    """One partition's answer, and what was appended, if it was."""
+def refusal(broker: Broker, topic: str, index: int, acks: int) -> KafkaError:
+    """Why nothing can be appended there."""
+    if acks not in ACKS:
+        return KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
+    if topic in INTERNAL:
+        return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
-        if request.acks not in (ALL, LEADER, NONE):
-            raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
-        if is_internal(topic):
-            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-        partition = broker.partition_named(topic, index)
-        appended = partition.append(records or b"", request.acks, now_ms, wall_ms)
+        broker.partition_named(topic, index)
     except KafkaError as error:
-        if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-            broker.log_failed(broker.partition_named(topic, index), error)
-        return failed(broker, topic, index, error), None
-    if partition.flush_asked:
-        broker.flush_soon(partition)
-    broker.records_in += appended.record_count
-    answer = Answer(
-        index=index,
-        base_offset=appended.base_offset,
-        log_append_time_ms=appended.log_append_time_ms,
-        log_start_offset=appended.log_start_offset,
-    )
-    return answer, appended
+        return error
+    return KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
 
 def failed(broker: Broker, topic: str, index: int, error: KafkaError) -> Answer:

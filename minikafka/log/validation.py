@@ -7,12 +7,12 @@ it is found out what is wrong.  What needs the records themselves is asked only 
                                      disagree, a control batch, a producer without a sequence; a compacted topic: no key
     MESSAGE_TOO_LARGE (10)           above max.message.bytes, as sent
     CORRUPT_MESSAGE (2)              an impossible length, a checksum that does not hold
-    INVALID_TIMESTAMP (32)           outside message.timestamp.before.max.ms and .after.max.ms, or stamped by the client
+    INVALID_TIMESTAMP (32)           outside message.timestamp.before.max.ms and .after.max.ms
     UNSUPPORTED_COMPRESSION_TYPE (76) zstd below version 7 of Produce
     UNKNOWN_SERVER_ERROR (-1)        a codec that there is not, records that cannot be read
 
-Different: Kafka reads every record of every batch and so finds damage under a good checksum, and timestamps above the one
-in the header; here records are read where keys are needed or a finite `message.timestamp.before.max.ms` is set.
+Different: Kafka reads every record of every batch and so finds damage under a good checksum, and mends a largest timestamp
+that is not; here records are read where keys are needed or a finite `message.timestamp.before.max.ms` is set.
 
 Source: Kafka's `ProduceRequest.java` validateRecords, `UnifiedLog.java` analyzeAndValidateRecords, `LogValidator.java`;
 each answer asked of a running 4.1.1.  Next: partition_log.py.
@@ -20,6 +20,7 @@ each answer asked of a running 4.1.1.  Next: partition_log.py.
 
 from collections.abc import Sequence
 from enum import Enum
+from struct import Struct
 
 from crc32c import crc32c
 
@@ -28,8 +29,6 @@ from minikafka.records.batch import (
     CONTROL,
     CRC_START,
     HEADER_SIZE,
-    LENGTH_MIN,
-    LOG_APPEND_TIME,
     MAGIC,
     PREFIX,
     PREFIX_SIZE,
@@ -43,6 +42,8 @@ from minikafka.records.compression import Codec
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 MAGIC_AT = 16
+SIGNED_BYTE = Struct(">b")
+OLD_OVERHEAD = 14  # of the first message format: what Kafka's text says
 SHOWN_ERRORS = 3
 
 
@@ -54,9 +55,10 @@ class Origin(Enum):
 
 
 class RecordsRefused(KafkaError):
-    """Some records break a rule, so the batch is refused; Produce answers list them from version 8 on."""
+    """A refusal of which the client gets the text, and the records at fault, in Produce answers from version 8 on.  Of
+    other KafkaErrors it gets the code alone."""
 
-    def __init__(self, code: ErrorCode, message: str, record_errors: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, code: ErrorCode, message: str, record_errors: Sequence[tuple[int, str]] = ()) -> None:
         super().__init__(code, message)
         self.record_errors = record_errors  # (index in the batch, message)
 
@@ -73,7 +75,10 @@ def examine(records: Buffer, partition: str, settings: LogSettings, origin: Orig
     length = _length(records)
     if len(records) < length:
         raise refuse(ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition")
-    if records[MAGIC_AT] != MAGIC:
+    (magic,) = SIGNED_BYTE.unpack_from(records, MAGIC_AT)
+    if not 0 <= magic <= MAGIC:
+        raise RecordsRefused(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
+    if magic != MAGIC:
         raise refuse(
             ErrorCode.INVALID_RECORD, "Produce requests are only allowed to contain record batches with magic version 2"
         )
@@ -82,7 +87,10 @@ def examine(records: Buffer, partition: str, settings: LogSettings, origin: Orig
             ErrorCode.INVALID_RECORD,
             "Produce requests are only allowed to contain exactly one record batch per partition",
         )
-    batch = read_header(records)
+    try:
+        batch = read_header(records)
+    except BadBatch as error:
+        raise refuse(ErrorCode.CORRUPT_MESSAGE, f"Record batch is corrupted: {error}") from None
     client = origin is Origin.CLIENT
     if client and batch.base_offset != 0:
         raise refuse(
@@ -125,20 +133,17 @@ def examine(records: Buffer, partition: str, settings: LogSettings, origin: Orig
         )
     if batch.codec > Codec.ZSTD:
         raise refuse(ErrorCode.UNKNOWN_SERVER_ERROR, f"Unknown compression type id: {batch.codec}")
-    if batch.attributes & LOG_APPEND_TIME:
-        message = "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."
-        raise bad_timestamps([(index, message) for index in range(batch.record_count)])
     return batch
 
 
 def _length(records: Buffer, position: int = 0) -> int:
-    """Of the batch at `position`, all told, by its own word."""
+    """Of the batch at `position`, all told, by its own word; no format has less than 14 bytes behind the length."""
     if len(records) - position < PREFIX_SIZE:
         return HEADER_SIZE
     length = PREFIX.unpack_from(records, position)[1]
-    if length < LENGTH_MIN:
-        raise refuse(
-            ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead ({LENGTH_MIN})"
+    if length < OLD_OVERHEAD:
+        raise RecordsRefused(
+            ErrorCode.CORRUPT_MESSAGE, f"Record size {length} is less than the minimum record overhead ({OLD_OVERHEAD})"
         )
     return int(length) + PREFIX_SIZE
 
@@ -177,7 +182,7 @@ def check_records(records: Buffer, batch: Batch, partition: str, settings: LogSe
         for index, record in enumerate(read_records(records)):
             if settings.compact and record.key is None:
                 no_key.append(
-                    (index, f"Compacted topic cannot accept message without key in topic partition {partition}.")
+                    (index, f"Compacted topic cannot accept message without key in topic partition {partition}")
                 )
             elif (
                 not settings.log_append_time

@@ -202,10 +202,14 @@ def recompress(data: Buffer, batch: Batch, codec: int) -> bytearray:
     return again
 
 
-def stamp_time(data: bytearray | memoryview, batch: Batch, now_ms: int) -> Batch:
-    """The batch in `data` was appended at `now_ms`: header and checksum say so, and all its records with them."""
-    attributes = batch.attributes | LOG_APPEND_TIME
-    ATTRIBUTES.pack_into(data, ATTRIBUTES_AT, attributes)
-    MAX_TIMESTAMP.pack_into(data, MAX_TIMESTAMP_AT, now_ms)
+def stamp_time(data: bytearray | memoryview, batch: Batch, append_time_ms: int | None) -> Batch:
+    """Write into the batch in `data` that it was appended at this time, and all its records with it; None: that it has
+    the times its producer gave.  The checksum is made right again."""
+    if append_time_ms is None:
+        batch = batch._replace(attributes=batch.attributes & ~LOG_APPEND_TIME)
+    else:
+        batch = batch._replace(attributes=batch.attributes | LOG_APPEND_TIME, max_timestamp=append_time_ms)
+    ATTRIBUTES.pack_into(data, ATTRIBUTES_AT, batch.attributes)
+    MAX_TIMESTAMP.pack_into(data, MAX_TIMESTAMP_AT, batch.max_timestamp)
     seal(data)
-    return batch._replace(attributes=attributes, max_timestamp=now_ms)
+    return batch

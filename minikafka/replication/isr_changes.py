@@ -23,18 +23,6 @@ Key = tuple[bytes, int]
 ANSWER_S = 1.0
 RETRY_S = 0.05
 
-NEWS_WILL_COME = frozenset(
-    {
-        ErrorCode.NEW_LEADER_ELECTED,
-        ErrorCode.FENCED_LEADER_EPOCH,
-        ErrorCode.INVALID_UPDATE_VERSION,
-        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-        ErrorCode.UNKNOWN_TOPIC_ID,
-        ErrorCode.NOT_CONTROLLER,
-    }
-)
-"""Answers after which the metadata log has something newer for us: the proposal stands until it comes."""
-
 
 class IsrChanges:
     """The proposals of broker `me`'s leaders."""
@@ -107,6 +95,8 @@ class IsrChanges:
         error = error_named(decided.error_code)
         if error is ErrorCode.NONE:
             partition.isr_decided(decided.leader_epoch, decided.partition_epoch, decided.isr, self.now_ms())
-        elif error not in NEWS_WILL_COME:
+        elif error is ErrorCode.INELIGIBLE_REPLICA:  # one of them is fenced, stopping, or was restarted
             logger.info("%r: %s refused: %s", partition, proposal.isr, error.name)
             partition.isr_refused(proposal, self.now_ms())
+        # Any other refusal means that the controller knows something newer.  Until the metadata log has told us, the
+        # larger of the two sets counts, since the proposal may have been taken by an earlier try.

@@ -121,6 +121,7 @@ class Partition:
     proposal         the in-sync set being asked for
     followers        the other replicas, while leading
     settings         of the topic; of min.insync.replicas at most the number of replicas counts
+    under_min_isr    too few are in sync for acks=all, and for the watermark to move
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class Partition:
         self.flushed_ms = 0  # when an fsync was last begun
         self.reign_start = 0  # LEO when this leadership began
         self.isr_shrinks = self.isr_expands = 0
+        self.under_min_isr = False
 
     def __repr__(self) -> str:
         role = "leader" if self.leading else f"follower of {self.leader}"
@@ -176,9 +178,9 @@ class Partition:
         if registration.partition_epoch < self.partition_epoch:
             return
         new_reign = registration.leader_epoch > self.leader_epoch
-        isr_before = self.isr
         self.leader, self.leader_epoch = registration.leader, registration.leader_epoch
-        self.replicas, self.isr = tuple(registration.replicas), tuple(registration.isr)
+        self.replicas = tuple(registration.replicas)
+        self._set_isr(registration.isr)
         moved_on = registration.partition_epoch > self.partition_epoch
         self.partition_epoch = registration.partition_epoch
         if moved_on:
@@ -190,7 +192,6 @@ class Partition:
             self._begin_reign(now_ms)
         else:
             self._keep_followers(now_ms)
-            self._count_isr_change(isr_before)
         if new_reign:
             self._fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if self.leading:
@@ -207,10 +208,6 @@ class Partition:
         self.followers = {
             broker: self.followers.get(broker) or Follower(now_ms) for broker in self.replicas if broker != self.me
         }
-
-    def _count_isr_change(self, before: tuple[int, ...]) -> None:
-        self.isr_shrinks += len(self.isr) < len(before)
-        self.isr_expands += len(self.isr) > len(before)
 
     def stop(self, error: ErrorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER) -> None:
         """Deleted, moved away, or its disk is gone: whoever waits here is told."""
@@ -242,9 +239,18 @@ class Partition:
     def min_isr_in_effect(self) -> int:
         return min(self.settings.min_isr, len(self.replicas))
 
-    @property
-    def under_min_isr(self) -> bool:
-        return len(self.isr) < self.min_isr_in_effect
+    def configure(self, settings: PartitionSettings) -> None:
+        """Other settings from now on."""
+        self.settings = settings
+        self.under_min_isr = len(self.isr) < self.min_isr_in_effect
+
+    def _set_isr(self, isr: Iterable[int]) -> None:
+        """The committed set, and whether it is too small for acks=all: asked with every produce."""
+        before, self.isr = self.isr, tuple(isr)
+        self.under_min_isr = len(self.isr) < self.min_isr_in_effect
+        if self.leading:
+            self.isr_shrinks += len(self.isr) < len(before)
+            self.isr_expands += len(self.isr) > len(before)
 
     def append(
         self,
@@ -258,15 +264,19 @@ class Partition:
         acks=all, and the log's own refusals."""
         if not self.leading:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if acks == -1 and len(self.isr) < self.settings.min_isr and self.under_min_isr:
+        if acks == -1 and self.under_min_isr:
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"The size of the current ISR {sorted(self.isr)} is insufficient to satisfy the min.isr requirement of "
                 f"{self.min_isr_in_effect} for partition {self.topic}-{self.index}",
             )
-        appended = self.log.append_as_leader(records, self.leader_epoch, wall_ms, origin)
+        log = self.log
+        appended = log.append_as_leader(records, self.leader_epoch, wall_ms, origin)
         if not self.followers:
-            self.advance_high_watermark(now_ms)
+            if self.watchers or self.flush_counts or self.on_commit is not None:
+                self.advance_high_watermark(now_ms)
+            elif not self.under_min_isr:  # alone, and nobody waits: what most appends to a single broker are
+                log.high_watermark = log.log_end_offset
         if self.watchers:
             for watcher in list(self.watchers):
                 watcher.appended(self)
@@ -390,10 +400,9 @@ class Partition:
         """The controller took the proposal: this is the set now."""
         if leader_epoch != self.leader_epoch or partition_epoch < self.partition_epoch:
             return
-        before = self.isr
         self.proposal = None
-        self.isr, self.partition_epoch = tuple(isr), partition_epoch
-        self._count_isr_change(before)
+        self.partition_epoch = partition_epoch
+        self._set_isr(isr)
         self.advance_high_watermark(now_ms)
 
     def isr_refused(self, proposal: Proposal, now_ms: int) -> None:

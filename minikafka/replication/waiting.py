@@ -85,8 +85,8 @@ class Deadlines:
 class WaitingProduce:
     """A produce with acks=all whose records are appended: one outcome for each partition, then one answer.
 
-    outcome(key, error)   called for each that was waited for
-    finish()              called once, when all are known
+    outcome(part, error)   called for each part of the answer that was waited for
+    finish()               called once, when all are known
     """
 
     __slots__ = ("_deadline", "_deadlines", "_finish", "_outcome", "_pending")
@@ -98,34 +98,37 @@ class WaitingProduce:
         self._deadline: Deadline | None = None
         self._outcome = outcome
         self._finish = finish
-        self._pending: dict[Any, Partition] = {}
+        self._pending: dict[int, Any] = {}  # by identity
 
-    def wait_for(self, key: Any, partition: Partition, end_offset: int) -> bool:
+    def wait_for(self, part: Any, partition: Partition, end_offset: int) -> bool:
         """Whether it has to wait; when not, the outcome is known to be good."""
 
         def told(error: ErrorCode) -> None:
-            if self._pending.pop(key, None) is None:
+            if self._pending.pop(id(part), None) is None:
                 return  # timed out before
             if error is ErrorCode.NONE and partition.under_min_isr:
                 error = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-            self._outcome(key, error)
+            self._outcome(part, error)
             if not self._pending:
                 self._end()
 
         if not partition.when_committed(end_offset, told):
             return False
-        self._pending[key] = partition
+        self._pending[id(part)] = part
         return True
 
     def begin(self, now_ms: int, timeout_ms: int) -> None:
         """Everything is appended and asked for: wait."""
-        self._deadline = self._deadlines.add(now_ms + max(timeout_ms, 0), self._timed_out)
+        if self._pending:
+            self._deadline = self._deadlines.add(now_ms + max(timeout_ms, 0), self._timed_out)
+        else:  # committed while the rest was appended
+            self._finish()
 
     def _timed_out(self) -> None:
         """REQUEST_TIMED_OUT: the records are there, and may yet be committed."""
         pending, self._pending = self._pending, {}
-        for key in pending:
-            self._outcome(key, ErrorCode.REQUEST_TIMED_OUT)
+        for part in pending.values():
+            self._outcome(part, ErrorCode.REQUEST_TIMED_OUT)
         self._finish()
 
     def _end(self) -> None:

@@ -10,8 +10,8 @@ What makes the functions fast:
 - neighbours of fixed size share one `struct` call, and the length of what follows belongs to them: a compact length
   is below 127 nearly always and then a single byte, for the others there is a branch;
 - no bounds check per string.  A position never moves back and a slice never exceeds the data, so a length that is
-  too large leads the next read, or the one check at the end, beyond it.  A count needs none either: each
-  item takes a byte at least, so the data end before the memory does;
+  too large leads the next read, or the one check at the end, beyond it.  A count of items is doubted only when it is
+  large: each item takes a byte at least, so for small ones the data end soon enough;
 - an object is made without its constructor, each field assigned once;
 - record batches are neither copied nor looked at: a view when decoding, a part of its own with `encode_parts`.
 

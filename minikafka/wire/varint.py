@@ -10,13 +10,13 @@ Source: KIP-482; Protocol Buffers, "Encoding".
 
 from minikafka.wire.types import WireError
 
-SMALL = tuple(bytes([n]) for n in range(128)) + tuple(bytes([n & 127 | 128, n >> 7]) for n in range(128, 16384))
-"""Every varint of one or two bytes, made once."""
+SMALL = tuple(bytes([n]) for n in range(128)) + tuple(bytes([n & 127 | 128, n >> 7]) for n in range(128, 2048))
+"""The numbers that nearly all are, made once."""
 
 
 def unsigned_varint(number: int) -> bytes:
     """`number`, at least 0, in as few bytes as it takes."""
-    if number < 16384:
+    if number < 2048:
         return SMALL[number]
     encoded = bytearray()
     while number > 127:

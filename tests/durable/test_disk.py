@@ -95,18 +95,6 @@ def test_a_folder_is_renamed_with_what_is_in_it_and_goes_when_it_is_empty(disk):
     assert not disk.exists("other")
 
 
-def test_a_folder_is_renamed_with_what_is_in_it_and_goes_when_it_is_empty(disk):
-    disk.mkdir("folder")
-    disk.open("folder/file", "a").append(b"content")
-    disk.rename("folder", "other")
-    assert (disk.exists("folder"), disk.listdir("other"), disk.read("other/file")) == (False, ["file"], b"content")
-    with pytest.raises(OSError, match="not empty"):
-        disk.rmdir("other")
-    disk.unlink("other/file")
-    disk.rmdir("other")
-    assert not disk.exists("other")
-
-
 @pytest.mark.parametrize("ask", ["read", "size", "unlink", "listdir", "fsync_dir"])
 def test_what_is_not_there_is_missed(disk, ask):
     with pytest.raises(FileNotFoundError):

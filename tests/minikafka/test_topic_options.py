@@ -42,7 +42,7 @@ def recorded():
         yield name, value, reason.strip()
 
 
-@pytest.mark.parametrize("name, value, reason", recorded())
+@pytest.mark.parametrize("name, value, reason", list(recorded()))
 def test_complaints_are_kafkas_word_for_word(name, value, reason):
     with pytest.raises(KafkaError) as refusal:
         TOPIC_OPTIONS.validate({name: value})

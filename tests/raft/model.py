@@ -1,8 +1,10 @@
-"""A random explorer: a few nodes as plain objects, a network and disks that do their worst, every invariant after every event.
+"""A random explorer: a few nodes as plain objects, a network and disks that do their worst, all checked at every step.
 
 One seed is one world.  Messages are delivered in any order, twice, or never; links break in one direction or both; disks
 finish writes late, and a crash keeps any part of what was not finished; clocks run at any rate, since a tick is an event
-like others.  Then everything is mended, and the cluster has to prove that it is alive.
+like others.  Each seed also draws which kinds of mishap are common in its world and which never happen there: a mistake
+that needs three crashes in a row is found where crashes are common.  Then everything is mended, and the cluster has to
+prove that it is alive.
 
     python -m tests.raft.model 1000            seeds 0 to 999
     python -m tests.raft.model 17 --verbose    seed 17, event by event
@@ -78,7 +80,11 @@ class Cluster:
         self.cut: set[tuple[int, int]] = set()
         self.states: dict[int, list[bytes]] = {}
         self.proposed = 0
-        self.acknowledged = 0
+        self.disorder = self.random.choice((0.0, 0.3, 0.6))
+        self.loss = self.random.choice((0.0, 0.03, 0.1))
+        self.haste = self.random.choice((0.72, 0.86, 0.92))
+        """How much of what happens is not a mishap."""
+        self.weights = [weight * self.random.choice((0, 1, 1, 3)) for weight in WEIGHTS]
         for id in self.disks:
             self.start(id)
 
@@ -139,14 +145,14 @@ class Cluster:
     def event(self) -> None:
         """Something happens: mostly messages, writes and time, at times a mishap."""
         dice = self.random.random()
-        if dice < 0.50:
+        if dice < 0.58 * self.haste:
             self.deliver_one()
-        elif dice < 0.70:
+        elif dice < 0.82 * self.haste:
             self.sync_one()
-        elif dice < 0.86:
+        elif dice < self.haste:
             self.tick_one()
         else:
-            self.random.choices(MISHAPS, WEIGHTS)[0](self)
+            self.random.choices((*MISHAPS, Cluster.start_one), (*self.weights, 4))[0](self)
 
     def say(self, text: str) -> None:
         if self.verbose:
@@ -155,12 +161,12 @@ class Cluster:
     def deliver_one(self) -> None:
         if not self.network:
             return
-        place = self.random.randrange(len(self.network)) if self.random.random() < 0.3 else 0
+        place = self.random.randrange(len(self.network)) if self.random.random() < self.disorder else 0
         message = self.network.pop(place)
         fate = self.random.random()
-        if fate < 0.03:
+        if fate < self.loss:
             return
-        if fate < 0.06:
+        if fate < 2 * self.loss:
             self.network.append(message)
         self.deliver(message)
 
@@ -199,7 +205,9 @@ class Cluster:
 
     def read(self) -> None:
         if self.nodes:
-            node = self.random.choice(list(self.nodes.values()))
+            node = self.random.choice(self.leaders() or list(self.nodes.values()))
+            if self.random.random() < 0.3:
+                node = self.random.choice(list(self.nodes.values()))
             self.proposed += 1
             context = b"r%d" % self.proposed
             self.invariants.read_asked(context)
@@ -241,6 +249,11 @@ class Cluster:
             side = set(self.random.sample(ids, self.random.randint(1, 3)))
             self.cut |= {(a, b) for a in ids for b in ids if (a in side) != (b in side)}
         self.say(f"cut {sorted(self.cut)}")
+
+    def isolate_a_leader(self) -> None:
+        for node in self.leaders():
+            self.cut |= {(a, b) for a in self.disks for b in self.disks if node.id in (a, b)}
+            self.say(f"isolate {node.id}")
 
     def heal_links(self) -> None:
         self.say("heal")
@@ -355,6 +368,7 @@ MISHAPS, WEIGHTS = zip(
     (Cluster.start_one, 8),
     (Cluster.campaign, 3),
     (Cluster.cut_links, 3),
+    (Cluster.isolate_a_leader, 2),
     (Cluster.heal_links, 5),
     (Cluster.lose_messages, 2),
     (Cluster.compact, 5),

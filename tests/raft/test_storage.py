@@ -144,7 +144,26 @@ def test_a_crash_between_the_file_and_its_record_is_fine(own_term, kept):
         with pytest.raises(OSError):
             await store.group(0).save_snapshot(snapshot(2, 2))
 
-    assert found(on_disk(scenario)) == SavedState(HardState(), snapshot(2, 2), kept)
+    disk = on_disk(scenario)
+    assert found(disk) == SavedState(HardState(), snapshot(2, 2), kept)
+    Store(disk, "raft").group(0).save(None, log(2, first=3))
+    assert found(disk) == SavedState(HardState(), snapshot(2, 2), log(2, first=3))
+
+
+def test_a_snapshot_far_ahead_whose_record_was_lost_is_continued_all_the_same():
+    """Found by seed 10626: the file was durable, its record was not; entry 11 then followed entry 3 in the journal."""
+
+    async def scenario(disk):
+        store = Store(disk, "raft")
+        store.group(0).save(None, log(1, 1, 1))
+        store.journal.sync_now()
+        store.write = lambda *record: (_ for _ in ()).throw(OSError("here it dies"))
+        with pytest.raises(OSError):
+            await store.group(0).save_snapshot(snapshot(10, 2))
+
+    disk = on_disk(scenario)
+    Store(disk, "raft").group(0).save(None, log(2, first=11))
+    assert found(disk) == SavedState(HardState(), snapshot(10, 2), log(2, first=11))
 
 
 @pytest.mark.parametrize("seed", range(60))

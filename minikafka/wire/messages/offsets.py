@@ -55,7 +55,7 @@ class OffsetFetchRequest(Struct):
     """What offsets are kept?  `topics` None: all of the group's."""
 
     group_id: String = until(7)
-    topics: list["Topic"] | None = since(0, 7, nullable=2)
+    topics: list["Topic"] | None = since(1, 7, nullable=2)
     groups: list["Group"] = since(8)  # several groups at once
     require_stable: Boolean = since(7)  # wait, by UNSTABLE_OFFSET_COMMIT, for transactions that may change them
 

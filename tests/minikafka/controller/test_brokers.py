@@ -235,6 +235,14 @@ def test_a_follower_stops_at_once():
     assert shown(cluster.partition("t")) == "leader 0 isr [0] epochs 0/1"
 
 
+def test_who_was_told_to_stop_may_start_again_at_once():
+    cluster = Cluster(2)
+    cluster.create("t", [0, 1])
+    stopped = cluster.image.brokers[1].epoch
+    assert cluster.heartbeat(1, want_shut_down=True).should_shut_down
+    assert cluster.register(1, previous_epoch=stopped).error_code == 0
+
+
 def test_a_broker_may_ask_to_be_fenced():
     cluster = Cluster(2)
     cluster.create("t", [0, 1])

@@ -113,7 +113,7 @@ def test_refusals_change_nothing(change, code, message):
         (TOPIC, "none", 3, "The topic 'none' does not exist."),
         (TOPIC, "", 42, "Default topic resources are not allowed."),
         (GROUP, "", 42, "Default group resources are not allowed."),
-        (BROKER, "x", 42, "Unable to parse broker name as a base 10 number."),
+        (BROKER, "x", 42, "Node id must be an integer, but it is: x"),
         (BROKER, "-1", 42, "Invalid negative broker ID."),
         (BROKER, "9", 102, "No node with id 9 found."),
         (3, "t", 42, "Unknown resource type 3"),
@@ -143,7 +143,7 @@ def test_min_insync_replicas_is_one_for_the_cluster():
         "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
     )
     assert alter(cluster, ("min.insync.replicas", SET, "many"), type=BROKER, name="") == (
-        40,
+        42,
         "Invalid value many for configuration min.insync.replicas: Not a number of type INT",
     )
 

@@ -110,7 +110,16 @@ def test_the_preferred_leader_is_elected_when_it_can_lead():
     not_needed = (ErrorCode.ELECTION_NOT_NEEDED, ErrorCode.ELECTION_NOT_NEEDED.message)
     assert elect(cluster, 0, ("t", [0, 1])) == {("t", 0): unavailable, ("t", 1): not_needed}
     cluster.propose("t", [1, 0])
-    assert elect(cluster, 0, ("t", [0, 0])) == {("t", 0): (0, None)}
+    assert elect(cluster, 0, ("t", [0])) == {("t", 0): (0, None)}
+    assert shown(cluster.partition("t")) == "leader 0 isr [0, 1] epochs 2/3"
+
+
+def test_a_partition_named_twice_is_elected_once():
+    cluster = with_leaders_moved()
+    cluster.propose("t", [1, 0])
+    request = ElectLeadersRequest(topic_partitions=[ElectLeadersRequest.Topic(topic="t", partitions=[0, 0])])
+    (result,) = cluster.ask(request).replica_election_results
+    assert [partition.error_code for partition in result.partition_result] == [0, ErrorCode.ELECTION_NOT_NEEDED]
     assert shown(cluster.partition("t")) == "leader 0 isr [0, 1] epochs 2/3"
 
 
@@ -141,6 +150,7 @@ def test_elections_that_cannot_be():
         ("none", 0): (3, "No such topic as none"),
         ("t", 7): (3, "No such partition as t-7"),
     }
+    assert elect(cluster, 9, ("t", [0])) == {("t", 0): (42, "Unknown election type 9")}
     assert cluster.ask(ElectLeadersRequest(election_type=9)) == ElectLeadersResponse(
         error_code=ErrorCode.INVALID_REQUEST
     )
@@ -177,7 +187,7 @@ def test_leaders_stay_where_rebalancing_is_off():
             28,
             1,
             95,
-            "Invalid update version 28 for feature metadata.version. Valid versions are from 27 to 27.",
+            "Invalid update version 28 for feature metadata.version. Local controller 0 only supports versions 27-27",
         ),
         (
             "metadata.version",
@@ -191,7 +201,7 @@ def test_leaders_stay_where_rebalancing_is_off():
             1,
             1,
             95,
-            "Invalid update version 1 for feature nope. The controller does not support this feature.",
+            "Invalid update version 1 for feature nope. Local controller 0 does not support this feature.",
         ),
         (
             "metadata.version",
@@ -213,5 +223,7 @@ def test_levels_of_features(feature, level, upgrade_type, code, message):
             ]
         )
     )
+    if code:
+        message = f"The update failed for all features since the following feature had an error: {message}"
     assert (response.error_code, response.error_message) == (code, message)
     assert len(cluster.log) == written

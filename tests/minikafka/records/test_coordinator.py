@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment as TheirAssignment
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription as TheirSubscription
 
-from minikafka.records import consumer_groups  # noqa: F401  # declares further types
+from minikafka.records.consumer_groups import ConsumerGroupMemberMetadataValue
 from minikafka.records.coordinator import (
     KEYS,
     VALUES,
@@ -90,6 +90,20 @@ def test_a_subscription_newer_than_ours_is_read_as_ours():
 def test_a_subscription_of_a_negative_version_is_refused():
     with pytest.raises(WireError):
         decode_of_consumer(ConsumerProtocolSubscription, b"\xff\xff\0\0\0\0")
+
+
+@pytest.mark.parametrize("classic", [False, True])
+def test_a_member_is_written_as_kafkas_own_classes_write_it(classic):
+    """A tagged struct that may be null has a byte before it even there.  Recorded from Apache Kafka 4.1.1."""
+    cls = ConsumerGroupMemberMetadataValue
+    value = cls(
+        instance_id="", rack_id="", client_id="c", client_host="h", subscribed_topic_regex="", server_assignor=""
+    )
+    if classic:
+        ranged = cls.ClassicMemberMetadata.SupportedProtocol(name="range", metadata=b"\1\2")
+        value.classic_member_metadata = cls.ClassicMemberMetadata(session_timeout_ms=7, supported_protocols=[ranged])
+    tags = "01" "0011" "01" "00000007" "02" "0672616e6765" "030102" "00" "00" if classic else "00"  # fmt: skip
+    assert encode_versioned(value).hex() == "0000" "01010263026801" "01ffffffff01" + tags  # fmt: skip
 
 
 PAIRS = [(ConsumerProtocolSubscription, TheirSubscription), (ConsumerProtocolAssignment, TheirAssignment)]

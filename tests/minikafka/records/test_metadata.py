@@ -6,6 +6,7 @@ from minikafka.records.metadata import (
     METADATA_RECORDS,
     NoOpRecord,
     PartitionChangeRecord,
+    PartitionRecord,
     TopicRecord,
     decode_record,
     encode_record,
@@ -56,3 +57,34 @@ def test_every_cut_of_a_record_is_refused(cls):
 def test_what_is_no_record_is_refused(data, why):
     with pytest.raises(WireError, match=why):
         decode_record(data)
+
+
+def uuid(number):
+    return number.to_bytes(16, "big")
+
+
+def test_a_partition_is_written_as_kafkas_own_classes_write_it():
+    """Recorded from Apache Kafka 4.1.1, org.apache.kafka.common.metadata, without the frame."""
+    record = PartitionRecord(
+        partition_id=3, topic_id=uuid(2), replicas=[1], leader_recovery_state=1, last_known_elr=[9]
+    )
+    assert encode_record(record)[3:].hex() == (
+        "00000003" "00000000000000000000000000000002" "0200000001" "01" "01" "01" "ffffffff" "ffffffff" "ffffffff" "01"
+        "02" "000101" "02050200000009"
+    )  # fmt: skip
+
+
+def test_a_change_is_written_as_kafkas_own_classes_write_it():
+    """Tags go by number, whatever the order of the fields.  Recorded from Apache Kafka 4.1.1."""
+    change = PartitionChangeRecord(
+        partition_id=3,
+        topic_id=uuid(2),
+        leader=-1,
+        isr=[1, 2],
+        directories=[uuid(4)],
+        eligible_leader_replicas=[5],
+    )
+    assert encode_record(change)[3:].hex() == (
+        "00000003" "00000000000000000000000000000002" "04" "0009030000000100000002" "0104ffffffff"
+        "06050200000005" "08110200000000000000000000000000000004"
+    )  # fmt: skip

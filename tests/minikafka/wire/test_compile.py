@@ -78,6 +78,13 @@ def test_a_count_beyond_the_bytes_is_refused(count):
         decode(MetadataResponse, 0, head + partition)
 
 
+@pytest.mark.parametrize("version", [4, 9])
+def test_a_large_count_is_refused_before_the_first_item_is_made(version):
+    count = {4: struct.pack(">i", 2**31 - 1), 9: b"\xff\xff\xff\xff\x0f"}[version]
+    with pytest.raises(WireError, match="topics has more items than bytes"):
+        decode(MetadataRequest, version, count + bytes(1000))
+
+
 def test_a_null_that_may_not_be_is_refused():
     with pytest.raises(WireError, match="topic_data is null"):
         decode(ProduceRequest, 9, struct.pack(">Bhixx", 0, -1, 1000))

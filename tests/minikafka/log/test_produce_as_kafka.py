@@ -1,0 +1,102 @@
+"""What a running Kafka answered to each Produce of the golden file, asked of the log alone, text for text.
+
+The file is tests/golden/kafka/produce.txt; the scenes left out are about the broker: topics, acks, versions.  Afterwards
+the log holds the very bytes that Kafka then gave to a Fetch.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from minikafka.log.partition_log import LogSettings, PartitionLog, RecordsRefused
+from minikafka.log.validation import refuse_zstd
+from minikafka.wire.errors import KafkaError
+from minikafka.wire.messages.fetch import FetchResponse
+from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
+from tests.golden.files import FOLDER, question, read, reply
+from tests.golden.play import Scene
+from tests.minikafka.log.fixtures import disk
+
+NOW = 1_795_000_000_000
+KEEP = LogSettings(retention_ms=-1)
+SETTINGS = {
+    "a_batch_too_large": replace(KEEP, max_message_bytes=200),
+    "a_batch_larger_than_a_segment": replace(KEEP, max_message_bytes=2_000_000, segment_bytes=1 << 20),
+    "log_append_time": replace(KEEP, log_append_time=True),
+    "timestamps_out_of_bounds": replace(KEEP, timestamp_before_max_ms=1000, timestamp_after_max_ms=1000),
+    "timestamps_out_of_bounds-default": KEEP,
+    "a_compacted_topic": replace(KEEP, compact=True),
+    "recompressed": replace(KEEP, codec=1),
+    "recompressed-plain": replace(KEEP, codec=0),
+}
+OF_THE_BROKER = re.compile(
+    r"acks|unknown|internal|init_producer|malformed|topics_at_all|same_partition|transactional|_1[0-3]$"
+)
+OF_RECORDS = {
+    "batch_of_codec_1_without_gzip",
+    "batch_of_codec_2_without_snappy",
+    "batch_of_codec_3_without_lz4",
+    "batch_of_codec_4_without_zstd",
+    "batch_of_records_that_are_none",
+    "batch_with_bytes_behind_its_records",
+    "batch_with_delta_and_count_too_large",
+}
+"""Kafka reads each record of each batch, and refuses these; here they are stored as they came (validation.py)."""
+
+MENDED = {"batch_with_a_max_timestamp_too_small"}
+"""Kafka writes the largest timestamp of the records into the header, and a new checksum."""
+
+SCENES = [scene for scene in read(FOLDER / "produce.txt") if not OF_THE_BROKER.search(scene.name)]
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"within \[.*?\]", "within []", text)
+
+
+def answer_of(log: PartitionLog, records: Any, version: int, now_ms: int) -> dict[str, Any]:
+    """As Kafka's answer has it, as far as the version goes."""
+    try:
+        refuse_zstd(records, version)
+        appended = log.append_as_leader(records, 0, now_ms)
+    except KafkaError as error:
+        refused = error if isinstance(error, RecordsRefused) and version >= 8 else None
+        errors = [(index, without_times(text)) for index, text in refused.record_errors] if refused else []
+        return {"code": error.code, "base_offset": -1, "errors": errors, "message": str(refused) if refused else None}
+    return {"code": 0, "base_offset": appended.base_offset, "errors": [], "message": None}
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_the_log_answers_as_kafka_did(scene: Scene) -> None:
+    on, logs = disk(), {}
+    for step in scene.steps:
+        asked, answered = question(step), reply(step)
+        if asked is None or answered is None:
+            continue
+        request, version = asked
+        if isinstance(request, ProduceRequest):
+            assert isinstance(answered[0], ProduceResponse)
+            topic, got = request.topic_data[0], answered[0].responses[0].partition_responses
+            settings = SETTINGS.get(scene.name + topic.name.removeprefix(scene.name.replace("_", "-")), KEEP)
+            for part, theirs in zip(topic.partition_data, got, strict=True):
+                folder = f"data/{topic.name}-{part.index}"
+                if folder not in logs:
+                    logs[folder] = PartitionLog.open(on, folder, topic_id=None, settings=settings, now_ms=NOW)
+                now_ms = theirs.log_append_time_ms if theirs.log_append_time_ms >= 0 else NOW
+                ours = answer_of(logs[folder], bytes(part.records or b""), version, now_ms)
+                errors = [(e.batch_index, without_times(e.batch_index_error_message)) for e in theirs.record_errors]
+                expected = {
+                    "code": theirs.error_code,
+                    "base_offset": theirs.base_offset,
+                    "errors": errors,
+                    "message": theirs.error_message,
+                }
+                if scene.name in OF_RECORDS:
+                    assert (theirs.error_code != 0, ours["code"]) == (True, 0)
+                else:
+                    assert ours == expected
+        elif isinstance(answered[0], FetchResponse) and scene.name not in OF_RECORDS | MENDED and len(logs) == 1:
+            (log,) = logs.values()
+            stored = answered[0].responses[0].partitions[0].records
+            assert log.read(0, 1 << 20, log.log_end_offset).records == bytes(stored or b"")
