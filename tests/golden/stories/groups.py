@@ -336,20 +336,33 @@ def instance_ids_that_cannot_be(stage: Stage) -> None:
 
 @theme.story
 def full(stage: Stage) -> None:
-    """group.max.size is 3 here: the fourth is refused, at its first coming or with the id that it got."""
+    """group.max.size is 3 here: a fourth is refused, whether it is new or has been given an id."""
     group = stage.name
-    stage.coordinator(group)
     a, b, c, d = (stage.connect(who) for who in "abcd")
-    first, second, third, fourth = (entered(connection, group) for connection in (a, b, c, d))
-    a.ask(join(group, first), 9)
+    first = alone(stage, a, group)
+    second, third = entered(b, group), entered(c, group)
     waiting = [b.send(join(group, second), 9), c.send(join(group, third), 9)]
-    a.until(lambda answer: len(answer.groups[0].members) == 3, describe(group), 5)
+    d.until(lambda answer: len(answer.groups[0].members) == 3, describe(group), 5)
     a.ask(join(group, first), 9)
     for held in waiting:
         held.answer()
+    fourth = entered(d, group)
     d.ask(join(group, fourth), 9)
-    d.ask(join(group), 9)
     d.ask(join(group), 3)
+
+
+@theme.story
+def waited_for(stage: Stage) -> None:
+    """A member that has been given an id is waited for in a rebalance as if it had joined, until its session timeout."""
+    a, b, c = stage.connect("a"), stage.connect("b"), stage.connect("c")
+    group = stage.name
+    first = alone(stage, a, group)
+    second = entered(b, group)
+    c.ask(join(group, session_ms=300), 9)
+    waiting = b.send(join(group, second), 9)
+    until_rebalance(a, group, 1, first)
+    a.ask(join(group, first), 9)
+    waiting.answer()
 
 
 @theme.story
