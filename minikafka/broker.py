@@ -275,6 +275,9 @@ class Broker:
             if self.loop.time() - slice_began > SLICE_S:
                 await asyncio.sleep(0)
                 slice_began = self.loop.time()
+        if delta.brokers:
+            for partition in self.partitions.values():
+                partition.expand_isr()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
         for topic in delta.deleted.values():
