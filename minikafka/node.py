@@ -190,7 +190,7 @@ class Node:
         timeout_s = self.settings.initial_broker_registration_timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s):
-                while not (cluster_id := await self.follower.learn_cluster_id()):
+                while not (cluster_id := await self.follower.learn_cluster_id()):  # noqa: ASYNC110 — asked over the network
                     await asyncio.sleep(CLUSTER_ID_LOOK_S)
             if wrong := self.folders.belongs_to(cluster_id):
                 raise StartError(wrong)
