@@ -28,7 +28,9 @@ SOURCES = {
     7: "DYNAMIC_CLIENT_METRICS_CONFIG",
     8: "DYNAMIC_GROUP_CONFIG",
 }
-DYNAMIC = {1, 2, 3, 6, 8}
+CHANGED = {"topics": 1, "brokers": 2, "groups": 8}
+CHANGED_FOR_ALL = 3
+"""The sources of settings that were changed at run time, for the very resource that is shown."""
 
 EPILOG = """
 \b
@@ -104,7 +106,7 @@ def describe(bootstrap: list[Address], show_all: bool, **who: str | bool | None)
             found = (await admin.describe_configs(cluster, KINDS[kind], [each]))[each]
             click.echo(heading(kind, each, show_all))
             for config in sorted(found, key=lambda config: config.name):
-                if show_all or config.config_source in DYNAMIC:
+                if show_all or config.config_source == (CHANGED[kind] if each else CHANGED_FOR_ALL):
                     click.echo(line_of(config))
 
     with_cluster(bootstrap, work)

@@ -274,18 +274,25 @@ def member_rows(group: admin.Group) -> list[list[object]]:
     for member in sorted(group.members, key=lambda member: member.member_id):
         share = decode_share(member.member_assignment)
         rows.append(
-            [group.group_id, member.member_id, member.group_instance_id, member.client_host, member.client_id]
-            + [len(share), share_text(share)]
+            [
+                group.group_id,
+                member.member_id,
+                member.group_instance_id,
+                member.client_host,
+                member.client_id,
+                len(share),
+                share_text(share),
+            ]
         )
     return rows
 
 
 def share_text(share: Sequence[Place]) -> str:
-    """orders(0,1), payments(2)"""
+    """orders:0,1, payments:2"""
     topics: dict[str, list[int]] = {}
     for topic, partition in sorted(share):
         topics.setdefault(topic, []).append(partition)
-    return ", ".join(f"{topic}({','.join(map(str, indexes))})" for topic, indexes in topics.items()) or "-"
+    return ", ".join(f"{topic}:{','.join(map(str, indexes))}" for topic, indexes in topics.items()) or "-"
 
 
 async def offsets_at(cluster: Cluster, places: Iterable[Place], when: int) -> dict[Place, int]:

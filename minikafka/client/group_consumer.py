@@ -59,13 +59,14 @@ class GroupConsumer(Consumer):
             await self.member.leave()
 
     async def poll(self, timeout_s: float, max_records: int = 500) -> list[Consumed]:
-        """As Consumer.poll; joins when it must, which may take longer than `timeout_s`.  Raises KafkaError."""
+        """As Consumer.poll; `timeout_s` counts from when there is a share to read.  Raises KafkaError."""
         deadline = self._loop.time() + timeout_s
         while True:
             if self.member.failure is not None:
                 raise self.member.failure
             if self.member.must_join:
                 await self._join()
+                deadline = self._loop.time() + timeout_s
             if self.commit_every_s is not None and self._loop.time() >= self._commit_due:
                 await self._commit_quietly()
             rest_s = max(deadline - self._loop.time(), 0.0)
