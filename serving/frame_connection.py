@@ -30,7 +30,7 @@ FIRST_BYTES = 256 * 1024
 SPARE_BYTES = 1024 * 1024
 """The largest buffer that a connection keeps for its next frame."""
 NOBODY_ELSE = 2
-"""What `getrefcount` says of a frame that only we hold: our name for it, and its own argument."""
+"""What `getrefcount` says of a frame that nobody kept, views of it included: our name for it, and its own argument."""
 
 Frame = bytes | bytearray
 
@@ -92,8 +92,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
             frame, self._large = self._large, None
             self.heard = True
             self.frame_received(frame)
-            if getrefcount(frame) == NOBODY_ELSE and len(frame) <= SPARE_BYTES:
-                self._spare = frame
+            self._spare = frame if len(frame) <= SPARE_BYTES else None
         header = self.header_bytes
         while not self.held and self._filled - self._start >= header:
             try:
@@ -125,7 +124,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
     def _buffer(self, size: int) -> bytearray:
         """One of `size` bytes; that of the frame before, if nobody kept it: fresh memory costs a page fault each 4 KiB."""
         spare, self._spare = self._spare, None
-        if spare is None or len(spare) < size // 2:
+        if spare is None or getrefcount(spare) > NOBODY_ELSE or len(spare) < size // 2:
             return bytearray(size)
         if len(spare) < size:
             spare.extend(bytes(size - len(spare)))
