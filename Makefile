@@ -19,13 +19,13 @@ $(VENV)/.installed: pyproject.toml
 
 setup: $(VENV)/.installed  ## create .venv and install mini into it; a second run costs nothing
 
-# Only redis-tools: it brings the clients and no service (redis-check-rdb is redis-server under another name); and a
-# C compiler, for the load generator of the Kafka benchmark.
+# Clients alone, no service: redis-tools (redis-check-rdb is redis-server under another name) and kcat; and a C compiler,
+# for the load generator of the Kafka benchmark.
 peers:
 	@command -v cc >/dev/null || { \
 	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends gcc libc6-dev; }
-	@command -v redis-benchmark >/dev/null && command -v redis-check-rdb >/dev/null || { \
-	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends redis-tools; }
+	@command -v redis-benchmark >/dev/null && command -v redis-check-rdb >/dev/null && command -v kcat >/dev/null || { \
+	    $(ROOT) apt-get update -q && $(ROOT) apt-get install -q -y --no-install-recommends redis-tools kcat; }
 
 up: setup       ## start every server there is, and print where to connect; Ctrl-C stops them
 	@$(BIN)/mini up
@@ -63,8 +63,8 @@ $(REAL_KAFKA)/.fetched: lab/kafka/pom.xml
 	@touch $@
 
 record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in tests/golden/kafka
-	$(BIN)/python -m tests.golden.describe
 	$(BIN)/python -m tests.golden.record
+	$(BIN)/python -m tests.golden.describe
 
 clean:          ## remove what was installed and built; ./data stays
 	rm -rf $(VENV) $(REAL_KAFKA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,14 +1,13 @@
 """`mini`: the one command, and what stands behind each word after it.
 
-The words are a table; the module behind a word is imported when it is typed, so `mini --help` stays quick however many
-servers join.  A new command is one row here and one file beside this one.
+The words are a table (words.py).  A new command is one row here and one file beside this one.
 """
 
-import importlib
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import click
+
+from cli.words import Word, Words
 
 EPILOG = """
 \b
@@ -21,15 +20,6 @@ Try it:
   mini simulate redis           crashes and power failures under virtual time, by seed
   mini learn raft               an election and the repair of a log, played in the terminal
 """
-
-
-@dataclass(frozen=True)
-class Word:
-    """One subcommand: where it lives, and its line in `mini --help`."""
-
-    module: str
-    attribute: str
-    doc: str
 
 
 WORDS = {
@@ -49,25 +39,6 @@ WORDS = {
 }
 
 
-class Words(click.Group):
-    """A group that knows the words and their help without importing what does the work."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(WORDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in WORDS:
-            return None
-        word = WORDS[cmd_name]
-        command = getattr(importlib.import_module(word.module), word.attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, word.doc) for name, word in WORDS.items()])
-
-
 def installed_version() -> str:
     try:
         return version("mini-infra")
@@ -81,7 +52,7 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.command(cls=Words, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Words, words=WORDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -33,6 +33,7 @@ CLIENTS, CONTROLLERS = 9092, 9093
 NODES = (1, 2, 3)
 UNTIL_S = 300.0
 DATA = "data"
+STALL_S = 0.05, 0.3  # of an fsync now and then; a slow disk's stall is this many times longer
 
 
 class Shape:
@@ -101,9 +102,7 @@ class SimulatedCluster:
 
         loop.add_signal_handler(signal.SIGTERM, request_stop)
         background = Background(lambda error: request_stop(1))
-        node = Node(
-            self.shape.of(number), clock=host.clock, random=host.random, disk=host.disk, background=background
-        )
+        node = Node(self.shape.of(number), clock=host.clock, random=host.random, disk=host.disk, background=background)
         node.request_stop = request_stop
         self.running_nodes[number] = node
         starting = loop.create_task(node.start())
@@ -120,7 +119,11 @@ class SimulatedCluster:
         self.world.kill(name_of(node))
 
     def strike(self, node: int, steps: int) -> None:
-        self.world.host(name_of(node)).disk.strike_before(steps, lambda: self.power_loss(node), DATA)
+        disk = self.world.host(name_of(node)).disk
+        if steps:
+            disk.strike_before(steps, lambda: self.power_loss(node), DATA)
+        else:
+            disk.strike_no_more()
 
     def power_loss(self, node: int) -> None:
         self.world.power_loss(name_of(node))
@@ -189,7 +192,7 @@ class SimulatedCluster:
             folder = f"{DATA}/{topic}-{partition}"
             names = sorted(name for name in disk.listdir(folder) if name.endswith(".log"))
             files = [disk.open(f"{folder}/{name}", "r") for name in names]
-            found[node] = b"".join(bytes(file.pread(0, file.size())) for file in files)
+            found[node] = b"".join(bytes(file.pread(file.size(), 0)) for file in files)
             for file in files:
                 file.close()
         return found
@@ -229,6 +232,7 @@ async def kafka_run(world: World, plan: scenario.Plan, shape: Shape) -> scenario
     world.note(f"plan {plan}")
     cluster = SimulatedCluster(world, shape)
     for node in NODES:
+        world.host(name_of(node)).disk.options.stall_s = STALL_S
         cluster.start(node)
     report = await scenario.run(cluster, plan, world.random("scenario"))
     world.note(f"report {report}")

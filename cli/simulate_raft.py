@@ -200,10 +200,10 @@ def model(state: Any, operation: tuple[Any, ...]) -> tuple[Any, Any]:
     raise ValueError(f"no such operation: {operation!r}")
 
 
-async def raft_run(world: World, plan: scenario.Plan) -> scenario.Report:
-    """One seed.  Raises Violated, NotLinearizable, or what the invariants raise."""
+async def raft_run(world: World, plan: scenario.Plan, shape: Shape | None = None) -> scenario.Report:
+    """One seed, which draws the shape when none is given.  Raises Violated, NotLinearizable, or what the invariants raise."""
     world.note(f"plan {plan}")
-    cluster = SimulatedCluster(world, plan.nodes, Shape(world.random("shape")))
+    cluster = SimulatedCluster(world, plan.nodes, shape or Shape(world.random("shape")))
     for node in cluster.members:
         cluster.start(node)
     history = History()

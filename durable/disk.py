@@ -72,8 +72,11 @@ class Disk(Protocol):
     def listdir(self, path: str) -> list[str]:
         """Names in a folder, sorted."""
 
-    def mkdir(self, path: str) -> None:
-        """With parents, and durable at once; no error when it stands.  Raises FileExistsError where a file does."""
+    def mkdir(self, path: str, durable: bool = True) -> None:
+        """With parents, and durable at once; no error when it stands.  Raises FileExistsError where a file does.
+
+        durable  False: it is after fsync_dir of the folder it is in, as where a thousand are made together
+        """
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder; durable after fsync_dir of the one it was in."""

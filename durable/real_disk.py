@@ -180,7 +180,7 @@ class RealDisk:
     def listdir(self, path: str) -> list[str]:
         return sorted(os.listdir(path))
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, durable: bool = True) -> None:
         """Durable at once, with its parents: they are few, and what is fsynced in a folder that is not is lost with it."""
         parent = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(parent):
@@ -191,7 +191,8 @@ class RealDisk:
             if not os.path.isdir(path):
                 raise
         else:
-            self.fsync_dir(parent)
+            if durable:
+                self.fsync_dir(parent)
 
     def rmdir(self, path: str) -> None:
         os.rmdir(path)

@@ -182,3 +182,13 @@ def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
             probe.bind((host, port))
             return int(probe.getsockname()[1])
     raise ChildError(f"{host} has no free port")
+
+
+def free_ports(preferred: int, count: int, host: str = "127.0.0.1") -> int:
+    """The first of `count` neighbouring ports that are free: `preferred` or later; anywhere for 0.  Raises ChildError."""
+    for _ in range(100):
+        first = free_port(preferred, host)
+        if all(free_port(port, host) == port for port in range(first + 1, min(first + count, 65536))):
+            return first
+        preferred = first + 1 if preferred else 0
+    raise ChildError(f"{host} has no {count} neighbouring ports free")

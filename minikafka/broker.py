@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 from minikafka.controller.image import Delta, MetadataImage, Topic
 from minikafka.controller.image import Partition as Registration
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
+from minikafka.effective import Effective
 from minikafka.handlers.internal_topics import is_internal
 from minikafka.handlers.producer_ids import ProducerIds
-from minikafka.effective import Effective
 from minikafka.lifecycle import Lifecycle
 from minikafka.log.data_folders import DataFolders
 from minikafka.log_settings import log_settings_of, partition_settings_of
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("minikafka.broker")
 
-CATCH_UP_LOOK_S = 0.002
 LONG_MAX = 2**63 - 1
 SLICE_S = 0.004
 """How long applying metadata may hold the loop: a thousand new partitions come in slices."""
@@ -120,6 +119,7 @@ class Broker:
             flush_counts=self.flush_counts,
         )
         self.coordination: Coordination | None = None
+        self._moved = asyncio.Event()  # metadata was applied
         self._flushing: dict[Key, None] = {}
         self.producer_ids = ProducerIds(self)
         self.bytes_out = self.records_in = 0
@@ -205,7 +205,8 @@ class Broker:
             async with asyncio.timeout(timeout_s):
                 answer = await self.admin.call(request, timeout_s)
                 while self.image.offset < answer.end_offset:
-                    await asyncio.sleep(CATCH_UP_LOOK_S)
+                    self._moved.clear()
+                    await self._moved.wait()
 
     def create_topics_soon(self, names: Iterable[str]) -> None:
         """Somebody asked for topics that are not there: have them made, with the defaults."""
@@ -274,6 +275,9 @@ class Broker:
             if self.loop.time() - slice_began > SLICE_S:
                 await asyncio.sleep(0)
                 slice_began = self.loop.time()
+        if delta.brokers:
+            for partition in self.partitions.values():
+                partition.expand_isr()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
         for topic in delta.deleted.values():
@@ -283,6 +287,7 @@ class Broker:
                 self.coordination.topic_deleted(topic.name)
         if delta.configs:
             self._settings_changed(delta)
+        self._moved.set()
 
     def _take_role(self, topic: Topic, index: int, registration: Registration) -> Partition | None:
         """Lead, follow or leave one partition; returns it while it is ours."""
@@ -371,7 +376,7 @@ class Broker:
 
         def flushed() -> None:
             del self._flushing[key]
-            if partition.flush_asked:
+            if partition.flush_asked and partition.log.offline is None:
                 self.flush_soon(partition)
 
         self.flush_then([partition], flushed)

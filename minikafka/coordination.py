@@ -80,7 +80,7 @@ class Coordinating:
             logger.error("The groups of %r cannot be read: %s", self.partition, error)
             return
         if self.current:
-            logger.info("Coordinating %r, read in %d ms", self.partition, (loop.time() - began) * 1000)
+            logger.debug("Coordinating %r, read in %d ms", self.partition, (loop.time() - began) * 1000)
             self.settle()
 
     @staticmethod

@@ -31,6 +31,8 @@ FATAL = {
     ErrorCode.INVALID_REGISTRATION: "the controller refuses this registration",
 }
 ANSWER_S = 1.0
+EAGER_MS = 10
+"""Between heartbeats while something is awaited: to be unfenced, to be let go."""
 
 
 class RegistrationRefused(Exception):
@@ -100,7 +102,8 @@ class Lifecycle:
         """Heartbeats for ever; what the controller answers is in `standing`."""
         while True:
             await self._heartbeat()
-            pause_ms = self.interval_ms if not self.standing.fenced or self.wants_fence else 10
+            waiting = self.wants_shut_down or (self.standing.fenced and not self.wants_fence)
+            pause_ms = EAGER_MS if waiting else self.interval_ms
             try:
                 async with asyncio.timeout(pause_ms / 1000):
                     await self._beat.wait()
@@ -143,10 +146,10 @@ class Lifecycle:
     async def until(self, reached: Callable[[Standing], bool], timeout_s: float, silence_s: float = 3600) -> bool:
         """Wait until the controller says so; False when it has not in time, or has said nothing for `silence_s`."""
         try:
+            self.hurry()
             async with asyncio.timeout(timeout_s):
                 while not reached(self.standing):
                     self.standing.changed.clear()
-                    self.hurry()
                     async with asyncio.timeout(silence_s):
                         await self.standing.changed.wait()
         except TimeoutError:

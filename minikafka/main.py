@@ -68,6 +68,7 @@ def build(process: Process) -> Node:
     except SettingError as error:
         raise StartError(str(error)) from None
     node.request_stop = process.request_stop
+    node.on_ready = gc.freeze  # what is there now stays: the collector need not look at it again
     if process.settings.admin_port:
         node.make_admin = make_admin
     return node

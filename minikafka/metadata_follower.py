@@ -110,7 +110,7 @@ def everything(image: MetadataImage) -> Delta:
 
 
 def replaced(before: MetadataImage, snapshot: bytes, offset: int, epoch: int) -> tuple[MetadataImage, Delta]:
-    """The image that a snapshot holds, and how it differs from the one before: what is gone is deleted, all else may be new."""
+    """The image that a snapshot holds, and how it differs from the one before: what is gone is deleted, all else is new."""
     image = MetadataImage()
     delta = image.apply(decode_records(snapshot), offset, epoch)
     for topic_id, topic in before.topics.items():

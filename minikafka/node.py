@@ -83,6 +83,7 @@ class Node:
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
+        self.on_ready: Callable[[], None] = lambda: None
         self.make_admin: Callable[[Node], Any] | None = None  # /metrics and /health, where asked for
         self.admin: Any = None
         self.ready = False
@@ -105,6 +106,7 @@ class Node:
             self.admin = self.make_admin(self)
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
         self.ready = True
+        self.on_ready()
         self._watch_lag(self.loop.time())
         logger.info("%s %d of cluster %s is up", " and ".join(self.settings.process_roles), self.me, self._cluster_id())
 
@@ -188,7 +190,7 @@ class Node:
         timeout_s = self.settings.initial_broker_registration_timeout_ms / 1000
         try:
             async with asyncio.timeout(timeout_s):
-                while not (cluster_id := await self.follower.learn_cluster_id()):
+                while not (cluster_id := await self.follower.learn_cluster_id()):  # noqa: ASYNC110 — asked over the network
                     await asyncio.sleep(CLUSTER_ID_LOOK_S)
             if wrong := self.folders.belongs_to(cluster_id):
                 raise StartError(wrong)
@@ -228,7 +230,7 @@ class Node:
 
     def _start_ticks(self) -> None:
         settings, every = self.settings, self.background.every
-        every(lambda: settings.replica_lag_time_max_ms / 1000 / LAG_CHECKS, self._shrink_isrs, "ISR check")
+        every(lambda: settings.replica_lag_time_max_ms / 1000 / LAG_CHECKS, self._check_isrs, "ISR check")
         every(
             lambda: settings.replica_high_watermark_checkpoint_interval_ms / 1000,
             self._checkpoint_watermarks,
@@ -245,11 +247,12 @@ class Node:
     def _partitions(self) -> list[Partition]:
         return list(self.broker.partitions.values()) if self.broker is not None else []
 
-    def _shrink_isrs(self) -> None:
+    def _check_isrs(self) -> None:
         assert self.broker is not None
         now_ms = self.broker.now_ms()
         for partition in self._partitions():
-            partition.shrink_isr(now_ms)
+            if not partition.shrink_isr(now_ms):
+                partition.expand_isr()
 
     def _checkpoint_watermarks(self) -> None:
         self.background.start(self.folders.checkpoint_high_watermarks(), "high watermark checkpoint")

@@ -1,8 +1,8 @@
 """One process's part in any number of Raft groups: one journal, one connection to each peer, a driver for each group.
 
     host = Host(1, disk, "data/raft", cluster="c1", random=random)
-    host.dial({1: ("a", 9093), 2: ("b", 9093), 3: ("c", 9093)})
     await host.listen(None, 9093)
+    host.dial({1: ("a", 9093), 2: ("b", 9093), 3: ("c", 9093)})      before `join`, or the first election is held in vain
     table = Table()
     driver = host.join(0, table, founders=Membership.of(1, 2, 3))
     await driver.propose(b"...")
@@ -106,6 +106,7 @@ class Host:
             snapshot_entries=snapshot_entries,
             on_failed=self._fail,
         )
+        self.transport.knock(sorted(node.membership.members))
         return driver
 
     def _send(self, group: int, message: Message) -> None:

@@ -86,7 +86,7 @@ class Node:
             self.term, self.vote = self.log.last_term, id  # with the vote: it counts as spent, on whomever
 
         # Volatile state on all servers.
-        self.log.commit_to(min(saved.hard_state.commit, self.log.last_index))
+        self.log.commit_to(min(max(saved.hard_state.commit, applied), self.log.last_index))
         self.log.applied = self.log.applying = max(applied, self.log.snapshot.index)
         self.role = Role.FOLLOWER
         self.leader: int | None = None
@@ -375,7 +375,7 @@ class Node:
     def become_leader(self) -> None:
         """Upon election ([R] Figure 2): volatile state anew, and an entry to commit the older ones under (§8)."""
         self.become(Role.LEADER)
-        self.leader = self.id
+        self.leader, self.incoming = self.id, None
         self.election_elapsed = 0
         next_index = self.log.last_index + 1
         self.progress = {member: Progress(next_index) for member in sorted(self.membership.members - {self.id})}

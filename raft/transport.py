@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import cast
 
@@ -254,13 +254,22 @@ class Transport:
 
     def send(self, to: int, payload: bytes) -> None:
         """Send it, or drop it: never wait, never pile up."""
-        peer = self.peers.get(to)
-        if peer is None:
-            if to not in self.addresses:
-                return
-            hello = cast(bytes, msgpack.packb(["mini-raft", VERSION, self.cluster, self.node_id, to]))
-            peer = self.peers[to] = Peer(self.addresses[to], hello, self._random)
-        peer.send(payload, self._loop.time())
+        peer = self.peers.get(to) or self._dial(to)
+        if peer is not None:
+            peer.send(payload, self._loop.time())
+
+    def knock(self, node_ids: Iterable[int]) -> None:
+        """Dial them now: they will be spoken to, and what is sent before a connection stands is lost."""
+        for node_id in node_ids:
+            if node_id not in self.peers and node_id != self.node_id:
+                self._dial(node_id)
+
+    def _dial(self, node_id: int) -> Peer | None:
+        if node_id not in self.addresses:
+            return None
+        hello = cast(bytes, msgpack.packb(["mini-raft", VERSION, self.cluster, self.node_id, node_id]))
+        peer = self.peers[node_id] = Peer(self.addresses[node_id], hello, self._random)
+        return peer
 
     def _hang_up_on(self, node_id: int) -> None:
         self.peers.pop(node_id).close()

@@ -45,7 +45,7 @@ class Plan:
     topic_settings: tuple[tuple[str, str], ...] = (("min.insync.replicas", "2"),)
     pace: Pace = Pace()
     weather: Weather = Weather()
-    calm_s: float = 20.0
+    calm_s: float = 30.0
 
 
 @dataclass

@@ -92,7 +92,7 @@ class Plan:
     think_s: tuple[float, float] = (0.01, 0.2)
     answer_s: float = 1.0  # how long a client waits for one answer
     patience_s: float = 8.0  # how long it tries one command; then it never learns of it, and begins anew
-    calm_s: float = 30.0
+    calm_s: float = 60.0  # longer than the slowest fsync that began before
 
 
 @dataclass
@@ -330,7 +330,7 @@ class Nemesis:
         await self._lasting()
         self._start(node)
         if self._random.random() < 0.7:
-            await asyncio.sleep(self._random.uniform(0.02, 0.6))
+            await asyncio.sleep(self._random.choice((0.001, self._random.uniform(0.02, 0.6))))
             self._cluster.power_loss(node)
             await self._lasting()
             self._start(node)
@@ -397,7 +397,7 @@ class Nemesis:
 
     async def slow_disk(self) -> None:
         node = self._victim()
-        self._cluster.slow_disk(node, self._random.choice((10.0, 50.0, 300.0)))
+        self._cluster.slow_disk(node, self._random.choice((5.0, 20.0)))
         await self._lasting()
         self._cluster.slow_disk(node, 1.0)
 

@@ -279,6 +279,10 @@ class SimulatedDisk:
         """
         self._strike_in, self._strike, self._strike_at = operation, strike, path
 
+    def strike_no_more(self) -> None:
+        """Take back a strike that has not come."""
+        self._strike = None
+
     def begin(self, path: str) -> None:
         """A change is asked for: of bytes, of names, or of what is durable.  Raises Struck instead of returning."""
         if self._strike is not None and self._strike_at in path:
@@ -401,7 +405,7 @@ class SimulatedDisk:
         below = {name.removeprefix(start) for name in everything if name.startswith(start)}
         return sorted(name for name in below if "/" not in name)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, durable: bool = True) -> None:
         folder = normpath(path)
         while folder not in self._folders:
             if folder in self._names:

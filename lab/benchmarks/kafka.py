@@ -10,6 +10,10 @@ says what a rate cannot: on two cores the broker, the load and the kernel take f
     a crowd           one producer beside 1,000 partitions and 1,000 connections
     start, memory     from exec to the first Metadata that lists every broker; resident, idle
 
+Three things would favour whoever comes first or last, and are taken away: the order turns with every round, a topic's
+files are gone before the next server is measured, and memory that the page cache is going to fill is touched beforehand
+(on a virtual machine the host hands out a page at its first touch, which can cost more than the broker does).
+
 The load comes from kafka_driver.c, which makes a request once and sends it often.  Every answer is checked: an error, or
 an offset too many or too few, is a fault in the report and no figure.
 
@@ -17,20 +21,30 @@ Next: kafka_servers.py, who takes part;  kafka_tables.py prints what was measure
 """
 
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from lab.benchmarks import kafka_driver as driver
 from lab.benchmarks.kafka_driver import Measured
-from lab.benchmarks.kafka_servers import CONTESTANTS, Contestant, cpu_seconds, resident_mb, restart_seconds
+from lab.benchmarks.kafka_servers import (
+    CONTESTANTS,
+    Contestant,
+    cpu_seconds,
+    resident_mb,
+    restart_seconds,
+    wait_gone,
+)
 from lab.child import ChildError
 from lab.kafka_peers import Kafka
 from lab.peers import PeerMissing
 
 MB = 1_000_000
+VOLUME = 1000 * MB  # written by all brokers together while a row is measured, at most
 FILL_BYTES = 300 * MB  # what consumers find
+GONE_DEADLINE_S = 10.0
 SETTLE_S = 1.0  # after a start, before memory is read
 
 
@@ -57,6 +71,7 @@ class Row:
             f"--size={self.size}",
             f"--connections={self.connections}",
             f"--in-flight={self.in_flight}",
+            f"--messages={VOLUME // self.brokers // self.size}",
             *(["--idempotent"] if self.idempotent else []),
         ]
 
@@ -167,7 +182,8 @@ def measure_loads(
                     note(
                         f"{brokers_text(brokers)}, {row.text}, {f'round {turn} of {size.rounds}' if turn else 'warm-up'}"
                     )
-                    for contestant, kafka in fleet:
+                    first = turn % len(fleet) if fleet else 0
+                    for contestant, kafka in (*fleet[first:], *fleet[:first]):
                         kept = results.figures if turn else results.warm_up
                         figures = kept.setdefault((row.key, contestant.name), Figures())
                         try:
@@ -181,13 +197,11 @@ class Fault(Exception):
 
 
 def produce(kafka: Kafka, row: Row, topic: str, seconds: float, figures: Figures) -> None:
-    driver.create(kafka.bootstrap, topic, row.partitions, row.brokers)
-    try:
+    with a_topic(kafka, topic, row):
+        if row.kind == "produce":
+            touch_memory(int(min(VOLUME, seconds * VOLUME)))
         measured, cpu_s = load(kafka, "produce", topic, *row.load, f"--seconds={seconds}")
         no_faults(measured)
-    finally:
-        with suppress(ChildError):
-            driver.delete(kafka.bootstrap, topic)
     figures.rates.append(measured.rate)
     figures.cpu_ms.append(1000 * cpu_s / (measured.bytes / MB))
     add_latency(figures, measured)
@@ -195,26 +209,35 @@ def produce(kafka: Kafka, row: Row, topic: str, seconds: float, figures: Figures
 
 def consume(kafka: Kafka, row: Row, topic: str, seconds: float, figures: Figures) -> None:
     """From the beginning of every partition to its end, over and over while there is time."""
-    records = 250
-    driver.create(kafka.bootstrap, topic, row.partitions, row.brokers)
-    try:
-        messages = FILL_BYTES // row.size
-        fill = [
-            f"--records={records}",
-            f"--size={row.size}",
-            "--connections=2",
-            "--in-flight=5",
-            f"--messages={messages}",
-        ]
+    messages = FILL_BYTES // row.size
+    fill = ["--records=250", f"--size={row.size}", "--connections=2", "--in-flight=5", f"--messages={messages}"]
+    with a_topic(kafka, topic, row):
         no_faults(driver.measure("produce", kafka.bootstrap, topic, *fill, "--seconds=30"))
         measured, cpu_s = load(kafka, "fetch", topic, f"--connections={row.connections}", f"--seconds={seconds}")
         if measured.errors:
             raise Fault(f"errors by code: {measured.errors}")
+    figures.rates.append(measured.rate)
+    figures.cpu_ms.append(1000 * cpu_s / (measured.bytes / MB))
+
+
+@contextmanager
+def a_topic(kafka: Kafka, topic: str, row: Row) -> Iterator[None]:
+    """A topic for one measurement; deleted afterwards, and its files with it."""
+    driver.create(kafka.bootstrap, topic, row.partitions, row.brokers)
+    try:
+        yield
     finally:
         with suppress(ChildError):
             driver.delete(kafka.bootstrap, topic)
-    figures.rates.append(measured.rate)
-    figures.cpu_ms.append(1000 * cpu_s / (measured.bytes / MB))
+            wait_gone(kafka, topic, GONE_DEADLINE_S)
+
+
+def touch_memory(size: int) -> None:
+    """Fill so many bytes of page cache and give them back: what is written next finds pages that are there already."""
+    piece = bytes(MB)
+    with tempfile.TemporaryFile() as scratch:
+        for _ in range(size // MB):
+            scratch.write(piece)
 
 
 def crowd(kafka: Kafka, row: Row, topic: str, seconds: float, figures: Figures) -> None:

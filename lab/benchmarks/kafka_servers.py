@@ -26,7 +26,11 @@ from lab.kafka_peers import (
 )
 from lab.peers import ATTEMPTS
 
-OVERRIDES = ("log.segment.delete.delay.ms=500",)
+OVERRIDES = (
+    "log.segment.delete.delay.ms=500",
+    "log.retention.check.interval.ms=1000",  # ours removes deleted folders with it
+    "log.initial.task.delay.ms=500",  # Kafka its first ones after it
+)
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 START_DEADLINE_S = 60.0
 POLL_S = 0.002
@@ -140,6 +144,13 @@ def restart_seconds(kafka: Kafka) -> float:
     seconds = time.perf_counter() - since
     wait_alive(kafka)
     return seconds
+
+
+def wait_gone(kafka: Kafka, topic: str, deadline_s: float) -> None:
+    """Until no folder or file of a deleted topic is left, or for so long."""
+    deadline = time.monotonic() + deadline_s
+    while any(any(node.data.glob(f"{topic}-[0-9]*")) for node in kafka.nodes) and time.monotonic() < deadline:
+        time.sleep(10 * POLL_S)
 
 
 def cpu_seconds(kafka: Kafka) -> float:

@@ -17,6 +17,7 @@ Source: Kafka's `Metadata`, `NetworkClient`; KIP-580 for the pauses.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -35,6 +36,9 @@ Address = tuple[str, int]
 PAUSE_S, PAUSE_MAX_S = 0.1, 1.0
 GROUP = 0
 
+DATA, COORDINATION = "data", "coordination"
+"""Lanes: answers come in order, so a heartbeat would wait behind a fetch.  Groups have a connection of their own."""
+
 
 @dataclass(frozen=True)
 class Broker:
@@ -48,7 +52,11 @@ class Broker:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as the last Metadata had it.  leader: -1 while there is none."""
+    """A partition as the last Metadata had it.
+
+    leader  -1 while there is none
+    elr     replicas that may lead though not in sync; None where the broker does not tell
+    """
 
     index: int
     leader: int
@@ -56,6 +64,8 @@ class Partition:
     replicas: list[int]
     isr: list[int]
     offline: list[int]
+    elr: list[int] | None = None
+    last_known_elr: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +111,8 @@ class Cluster:
         self.topics: dict[str, Topic] = {}
         self.cluster_id: str | None = None
         self.controller_id = -1
-        self._connections: dict[int, ClientConnection] = {}
-        self._dialling: dict[int, asyncio.Lock] = {}
+        self._connections: dict[tuple[int, str], ClientConnection] = {}
+        self._dialling: dict[tuple[int, str], asyncio.Lock] = {}
         self._coordinators: dict[str, int] = {}
 
     async def __aenter__(self) -> Cluster:
@@ -126,9 +136,9 @@ class Cluster:
 
     # -- whom to ask --------------------------------------------------------------------------------------------------
 
-    async def ask(self, node_id: int, request: Any, timeout_s: float | None = None) -> Any:
+    async def ask(self, node_id: int, request: Any, timeout_s: float | None = None, lane: str = DATA) -> Any:
         """The answer of one broker.  Raises KafkaError: NETWORK_EXCEPTION when it is not reached, REQUEST_TIMED_OUT."""
-        connection = await self.connection(node_id)
+        connection = await self.connection(node_id, lane)
         return await connection.ask(request, self.timeouts.request if timeout_s is None else timeout_s)
 
     async def ask_any(self, request: Any) -> Any:
@@ -136,7 +146,7 @@ class Cluster:
 
         Raises KafkaError(BROKER_NOT_AVAILABLE) when none can be reached.
         """
-        nodes = sorted(self.brokers, key=lambda node: (node not in self._connections, self.random.random()))
+        nodes = sorted(self.brokers, key=lambda node: ((node, DATA) not in self._connections, self.random.random()))
         for node in nodes:
             try:
                 return await self.ask(node, request)
@@ -166,7 +176,7 @@ class Cluster:
 
     async def ask_coordinator(self, group: str, request: Any, timeout_s: float | None = None) -> Any:
         """The answer of the group's coordinator.  One that turns out to be another's: `forget_coordinator`."""
-        return await self.ask(await self.coordinator(group), request, timeout_s)
+        return await self.ask(await self.coordinator(group), request, timeout_s, COORDINATION)
 
     async def coordinator(self, group: str) -> int:
         """The broker that coordinates `group`.  Raises KafkaError, COORDINATOR_NOT_AVAILABLE among others."""
@@ -184,10 +194,11 @@ class Cluster:
         """An answer said that it is another: ask again next time."""
         self._coordinators.pop(group, None)
 
-    async def connection(self, node_id: int) -> ClientConnection:
+    async def connection(self, node_id: int, lane: str = DATA) -> ClientConnection:
         """The one connection to a broker, made when it is first needed.  Raises KafkaError(NETWORK_EXCEPTION)."""
-        async with self._dialling.setdefault(node_id, asyncio.Lock()):
-            connection = self._connections.get(node_id)
+        key = node_id, lane
+        async with self._dialling.setdefault(key, asyncio.Lock()):
+            connection = self._connections.get(key)
             if connection is not None:
                 return connection
             broker = self.brokers.get(node_id)
@@ -195,8 +206,8 @@ class Cluster:
                 raise KafkaError(ErrorCode.NETWORK_EXCEPTION, f"nobody has said where broker {node_id} is")
 
             def lost(link: PeerLink) -> None:
-                if self._connections.get(node_id) is link:
-                    del self._connections[node_id]
+                if self._connections.get(key) is link:
+                    del self._connections[key]
                 for group in [group for group, node in self._coordinators.items() if node == node_id]:
                     del self._coordinators[group]
 
@@ -205,7 +216,7 @@ class Cluster:
             except (OSError, TimeoutError) as error:
                 where = f"broker {node_id} at {broker.host}:{broker.port}"
                 raise KafkaError(ErrorCode.NETWORK_EXCEPTION, f"{where}: {_reason(error)}") from None
-            self._connections[node_id] = connection
+            self._connections[key] = connection
             return connection
 
     # -- the picture --------------------------------------------------------------------------------------------------
@@ -246,11 +257,14 @@ class Cluster:
 
         return await self.retrying(look, patience_s)
 
-    async def leader(self, topic: str, partition: int) -> int:
-        """The broker that leads a partition, by the picture.  Raises KafkaError(LEADER_NOT_AVAILABLE)."""
-        partitions = (await self.topic(topic)).partitions
+    def leader(self, topic: str, partition: int) -> int:
+        """The broker that leads a partition, by the picture.
+
+        Raises KafkaError, UNKNOWN_TOPIC_OR_PARTITION or LEADER_NOT_AVAILABLE, after which a `refresh` may help.
+        """
+        partitions = self.topics[topic].partitions if topic in self.topics else []
         if not 0 <= partition < len(partitions):
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"{topic} has no partition {partition}")
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no partition {topic}-{partition}")
         leader = partitions[partition].leader
         if leader not in self.brokers:
             raise KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, f"{topic}-{partition} has no leader now")
@@ -321,8 +335,8 @@ def _about(code: int, topic: str) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's text names the address, which we have said
     return str(error)
 
 

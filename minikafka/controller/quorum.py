@@ -110,6 +110,7 @@ class Quorum:
         self._last_proposed = -1
         self._fetching: dict[MetadataFetch, None] = {}
         self.elections = 0
+        self._resigned = asyncio.Event()
         self.host = Host(
             me,
             disk,
@@ -136,8 +137,8 @@ class Quorum:
             try:
                 self.driver.transfer_leadership(successor)
                 async with asyncio.timeout(HAND_OVER_S):
-                    while self.mind is not None:
-                        await asyncio.sleep(TICK_S)
+                    self._resigned.clear()
+                    await self._resigned.wait()
             except (Refused, OutcomeUnknown, TimeoutError):
                 logger.info("Nobody takes over from this controller: the others will elect")
         self._resign()
@@ -200,6 +201,7 @@ class Quorum:
         if self.mind is not None:
             logger.info("No longer the active controller")
         self.mind = None
+        self._resigned.set()
         answers, self._answers = self._answers, {}
         for waiting in answers.values():
             for _, respond in waiting:

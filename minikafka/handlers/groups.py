@@ -19,7 +19,7 @@ from minikafka.groups.coordinator import join_failed, sync_failed
 from minikafka.groups.joining import Caller
 from minikafka.groups.placement import partition_for
 from minikafka.handlers.internal_topics import GROUP_OFFSETS
-from minikafka.wire.errors import ErrorCode, KafkaError
+from minikafka.wire.errors import ErrorCode, KafkaError, error_named
 from minikafka.wire.messages.groups import (
     DeleteGroupsRequest,
     DeleteGroupsResponse,
@@ -81,7 +81,7 @@ def find_coordinator(
     reply(
         FindCoordinatorResponse(
             error_code=found.error_code,
-            error_message=ErrorCode(found.error_code).message or "NONE",
+            error_message=error_named(found.error_code).message or "NONE",
             node_id=found.node_id,
             host=found.host,
             port=found.port,

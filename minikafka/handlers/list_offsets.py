@@ -70,10 +70,10 @@ def offset_for(
         partition.check_leader(asked.current_leader_epoch)
     log = partition.log
     up_to = visible_end(partition, request)
-    if request.replica_id == CONSUMER and partition.leading and log.high_watermark < partition.reign_start:
-        if asked.timestamp in (LATEST, MAX_TIMESTAMP) or asked.timestamp >= 0:
-            known = version >= OFFSET_NOT_AVAILABLE_SINCE
-            raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE if known else ErrorCode.LEADER_NOT_AVAILABLE)
+    behind = request.replica_id == CONSUMER and partition.leading and log.high_watermark < partition.reign_start
+    if behind and (asked.timestamp in (LATEST, MAX_TIMESTAMP) or asked.timestamp >= 0):
+        known = version >= OFFSET_NOT_AVAILABLE_SINCE
+        raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE if known else ErrorCode.LEADER_NOT_AVAILABLE)
     index = asked.partition_index
     if asked.timestamp == LATEST:
         return answer(index, ErrorCode.NONE, offset=up_to, epoch=partition.leader_epoch)

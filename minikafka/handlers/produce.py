@@ -2,7 +2,7 @@
 
     frame -> [topic -> [partition -> records]] -> Partition.append -> acks=0   nothing is sent back
                                                                       acks=1   the offset, at once
-                                                                      acks=-1  the offset, when the high watermark has passed it
+                                                                      acks=-1  the offset, when the watermark has passed it
 
 The records are a view of the frame they came in: the log stamps offsets into it and writes it, once for each partition.
 

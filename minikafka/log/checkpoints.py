@@ -16,6 +16,7 @@ Source: Kafka's `CheckpointFile.java`, `OffsetCheckpointFile.java`, `MetaPropert
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,6 +31,8 @@ LOG_START = "log-start-offset-checkpoint"
 CLEANER = "cleaner-offset-checkpoint"
 META_PROPERTIES = "meta.properties"
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+
+PARTITION_METADATA = re.compile(rb"version: 0\ntopic_id: ([\w-]{21}[AQgw])\n?")
 
 Offsets = dict[tuple[str, int], int]
 
@@ -129,11 +132,15 @@ def write_partition_metadata(disk: Disk, path: str, topic_id: bytes) -> None:
 
 
 def read_partition_metadata(disk: Disk, path: str) -> bytes:
-    """The topic id.  Raises FileNotFoundError, and ValueError for a damaged file."""
-    fields = dict(line.split(": ", 1) for line in disk.read(path).decode("ascii").splitlines())
-    if fields.get("version") != "0" or len(fields.get("topic_id", "")) != 22:
-        raise ValueError(f"{path}: {fields}")
-    return urlsafe_b64decode(fields["topic_id"] + "==")
+    """The topic id.  Raises FileNotFoundError, and ValueError for a damaged file.
+
+    The newline at the end, which Kafka leaves out, tells a torn file from a whole one.
+    """
+    content = disk.read(path)
+    found = PARTITION_METADATA.fullmatch(content)
+    if not found:
+        raise ValueError(f"{path}: {content!r}")
+    return urlsafe_b64decode(found[1] + b"==")
 
 
 def deleted_folder(folder: str, uuid: bytes) -> str:

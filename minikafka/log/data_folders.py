@@ -81,6 +81,7 @@ class DataFolder:
         self.left_by: int | None = None
         self.meta: dict[str, str] = {}
         self.lock: Lock | None = None
+        self.writing = asyncio.Lock()  # one checkpoint at a time: they share the name that is written aside
         self.logs: dict[tuple[str, int], PartitionLog] = {}
         self.watermarks: Offsets = {}
         self.recovery_points: Offsets = {}
@@ -338,7 +339,8 @@ class DataFolders:
 
     async def _write(self, folder: DataFolder, name: str, offsets: Offsets) -> None:
         try:
-            await replace_file_soon(self.disk, join(folder.path, name), offsets_text(offsets))
+            async with folder.writing:
+                await replace_file_soon(self.disk, join(folder.path, name), offsets_text(offsets))
         except OSError as error:
             self._offline(folder, error)
 

@@ -33,6 +33,7 @@ class LeaderEpochs:
         self.entries: list[tuple[int, int]] = []
         self.latest = UNKNOWN
         self.dirty = False  # the file may not be durable
+        self._flushes = 0
 
     def load(self) -> bool:
         """Read the file; False when it is missing or damaged, and then the batches must tell."""
@@ -120,16 +121,20 @@ class LeaderEpochs:
 
     async def flush(self) -> None:
         """Make the file durable, except for its name: that is for the owner's fsync of the folder."""
-        entries, aside = self.entries, self.path + ".flush.new"
+        entries = self.entries
+        self._flushes += 1
+        aside = f"{self.path}.{self._flushes}.new"
         file = self._disk.open(aside, "w")
         try:
             file.append(encode(entries))
             await file.fsync()
         finally:
             file.close()
-        if entries == self.entries:  # else somebody has written a newer one meanwhile: the next flush takes that
+        if entries == self.entries:
             self._disk.rename(aside, self.path)
             self.dirty = False
+        else:  # somebody has written newer ones meanwhile: the next flush takes those
+            self._disk.unlink(aside)
 
     def make_durable(self) -> None:
         replace_file(self._disk, self.path, encode(self.entries))

@@ -19,12 +19,9 @@ Source: Kafka's `UnifiedLog.java`, `LocalLog.java`.  Next: recovery.py opens one
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from posixpath import basename, join
+from posixpath import join
 from random import Random
-from struct import error as StructError
 from typing import NamedTuple
 
 from crc32c import crc32c
@@ -35,8 +32,9 @@ from minikafka.log.epochs import LeaderEpochs
 from minikafka.log.open_files import OpenFiles
 from minikafka.log.producer_snapshot import encode as encode_snapshot
 from minikafka.log.producer_state import ProducerState, SeenBatch
-from minikafka.log.retention import SegmentFacts, deletable
-from minikafka.log.segment import DELETED, SNAPSHOT, Segment, file_name
+from minikafka.log.retention import deletable
+from minikafka.log.segment import Segment
+from minikafka.log.segmented_log import NOTHING, PLACES_MAX, SegmentedLog, Slice
 from minikafka.log.settings import LogSettings
 from minikafka.log.transaction_index import AbortedTransaction
 from minikafka.log.validation import Origin, RecordsRefused
@@ -49,7 +47,6 @@ from minikafka.records.batch import (
     LENGTH_MIN,
     LOG_APPEND_TIME,
     MAGIC,
-    PREFIX,
     PREFIX_SIZE,
     STAMP,
     BadBatch,
@@ -67,8 +64,6 @@ from minikafka.wire.errors import ErrorCode, KafkaError
 __all__ = ["Appended", "LogSettings", "Origin", "PartitionLog", "RecordsRefused", "Slice", "TimedOffset"]
 
 TimedOffset = lookup.TimedOffset
-RELATIVE_MAX = (1 << 31) - 1  # offsets in an index are relative to the segment's base, in 32 bits
-PLACES_MAX = 4096  # of the newest batches: where they begin
 CODECS = 5
 NO_BATCH = Batch(0, LENGTH_MIN - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # what too few bytes are taken for
 
@@ -84,16 +79,7 @@ class Appended(NamedTuple):
     record_count: int
 
 
-class Slice(NamedTuple):
-    """Whole batches as stored; the last may be cut."""
-
-    records: Buffer
-
-
-NOTHING = Slice(b"")
-
-
-class PartitionLog:
+class PartitionLog(SegmentedLog):
     """The log of one partition in one folder.  Its owner says what is replicated, and when to flush and to forget.
 
     high_watermark   set by the owner; reading does not look at it, retention and the last stable offset do
@@ -102,25 +88,14 @@ class PartitionLog:
 
     def __init__(self, files: OpenFiles, folder: str, settings: LogSettings, random: Random | None) -> None:
         """Not for use: `open` is."""
-        self.files, self.folder = files, folder
-        self.name = basename(folder)  # "topic-0"
-        self.segments: list[Segment] = []
-        self.active: Segment
-        self.log_start_offset = self.log_end_offset = self.recovery_point = self.high_watermark = 0
+        super().__init__(files, folder, settings, random)
+        self.configure(settings)
+        self.log_start_offset = self.high_watermark = 0
         self.epochs = LeaderEpochs(files.disk, join(folder, "leader-epoch-checkpoint"))
         self.producers = ProducerState(self.name)
-        self.configure(settings)
         self.offline: OSError | None = None
         self.snapshot_offset = 0  # of the newest `.snapshot`; 0 needs none
-        self.recovered_from: int | None = None  # where `open` began to check batches
-        self.rolled = False  # there are full segments that are not durable yet: time for a flush
-        self._random = random
-        self._jitter_ms = 0
-        self._places: dict[int, int] = {}  # base offset -> position in the active segment, of the newest batches
-        self.unsynced: list[Segment] = []  # full, but not durable
-        self._names_changed = False  # the folder may not be durable
-        self._truncations = 0
-        self._doomed: list[tuple[int, list[str]]] = []  # (when, files) of deleted segments
+        self.recovered: set[int] = set()  # base offsets of the segments that `open` has checked
 
     @classmethod
     def open(
@@ -146,23 +121,9 @@ class PartitionLog:
 
         Raises OSError; KafkaError with INCONSISTENT_TOPIC_ID when the folder is of another topic of that name.
         """
-        log = cls(files or OpenFiles(disk), folder, settings, random)
+        log = cls(files if files is not None else OpenFiles(disk), folder, settings, random)
         recovery.open_log(log, topic_id, now_ms, clean, recovery_point, log_start_offset)
         return log
-
-    @property
-    def disk(self) -> Disk:
-        return self.files.disk
-
-    @property
-    def size(self) -> int:
-        """Bytes in all segments."""
-        return sum(segment.size for segment in self.segments)
-
-    @property
-    def unflushed(self) -> int:
-        """How many offsets are not known to be durable."""
-        return self.log_end_offset - self.recovery_point
 
     @property
     def last_stable_offset(self) -> int:
@@ -229,7 +190,7 @@ class PartitionLog:
         try:
             if leader_epoch != self.epochs.latest:
                 self.epochs.assign(leader_epoch, base_offset)
-            segment = self._segment_for(size, base_offset, last_offset, batch.max_timestamp, now_ms)
+            segment = self.segment_for(size, base_offset, last_offset, batch.max_timestamp, now_ms)
             position = segment.size
             segment.append(records)
         except OSError as error:
@@ -289,7 +250,7 @@ class PartitionLog:
         start, (last_position, last) = run[0][0], run[-1]
         end = last_position + last.size
         newest = max(batch.max_timestamp for _, batch in run)
-        segment = self._segment_for(end - start, run[0][1].base_offset, last.last_offset, newest, now_ms)
+        segment = self.segment_for(end - start, run[0][1].base_offset, last.last_offset, newest, now_ms)
         shift = segment.size - start
         latest = self.epochs.latest
         for _, batch in run:
@@ -307,7 +268,7 @@ class PartitionLog:
         self, segment: Segment, position: int, size: int, base_offset: int, batch: Batch, records: Buffer
     ) -> None:
         """A batch of `size` bytes has been written at `position`; `records` begins with it."""
-        places = self._places
+        places = self.places
         if len(places) >= PLACES_MAX:
             places.clear()
         places[base_offset] = position
@@ -327,8 +288,7 @@ class PartitionLog:
         marker = read_marker(records) if batch.attributes & CONTROL else None
         ended = self.producers.take(batch, base_offset, marker)
         if ended is not None and ended.aborted and not indexed:
-            unstable = self.producers.first_unstable_offset(ended.last_offset + 1)
-            stable = self.log_end_offset if unstable is None else unstable
+            stable = min(self.producers.open.values(), default=ended.last_offset + 1)
             segment.transactions.append(
                 AbortedTransaction(ended.producer_id, ended.first_offset, ended.last_offset, stable)
             )
@@ -363,64 +323,10 @@ class PartitionLog:
         self.settings = settings
         self._by_record = validation.looks_at_records(settings)
 
-    def new_segment(self, base_offset: int, now_ms: int) -> Segment:
-        """The Segment object for `base_offset`; no file is touched."""
-        settings = self.settings
-        return Segment(
-            self.files,
-            self.folder,
-            base_offset,
-            index_interval_bytes=settings.index_interval_bytes,
-            index_bytes_max=settings.segment_index_bytes,
-            created_ms=now_ms,
-        )
-
-    def start_segment(self, base_offset: int, now_ms: int) -> None:
-        """A new, empty active segment behind the others.  Raises OSError."""
-        segment = self.new_segment(base_offset, now_ms)
-        segment.create()
-        self.segments.append(segment)
-        self.active = segment
-        self._names_changed = True
-        self._places.clear()
-        jitter = min(self.settings.segment_jitter_ms, self.settings.segment_ms)
-        self._jitter_ms = self._random.randrange(jitter) if self._random and jitter else 0
-
-    def _segment_for(self, size: int, base_offset: int, last_offset: int, max_timestamp: int, now_ms: int) -> Segment:
-        """The active segment, rolled before if `size` more bytes would not do."""
-        segment, settings = self.active, self.settings
-        if segment.size and (
-            segment.size + size > settings.segment_bytes
-            or segment.full
-            or last_offset - segment.base_offset > RELATIVE_MAX
-            or segment.age(max_timestamp, now_ms) > settings.segment_ms - self._jitter_ms
-        ):
-            self.roll(now_ms)
-            segment = self.active
-        if last_offset - segment.base_offset > RELATIVE_MAX:  # a follower over a very wide hole
-            self.drop(self.segments.pop())
-            self.start_segment(base_offset, now_ms)
-            segment = self.active
-        return segment
-
-    def roll(self, now_ms: int) -> None:
-        """The active segment is full; the next begins at the log's end.  Raises OSError.
-
-        The folder is made durable first, unless a flush has done so: no segment may be there without the one before it.
-        """
-        if self._names_changed:
-            self.disk.fsync_dir(self.folder)
-        self.active.retire()
-        self.unsynced.append(self.active)
-        self.rolled = True
-        self.take_snapshot()
-        self.start_segment(self.log_end_offset, now_ms)
-
     def roll_if_due(self, now_ms: int) -> bool:
         """Roll when the active segment is older than `segment.ms` though nothing is appended.  Raises KafkaError."""
         self._check_online()
-        segment = self.active
-        if not segment.size or now_ms - segment.created_ms <= self.settings.segment_ms - self._jitter_ms:
+        if not self.is_due(now_ms):
             return False
         try:
             self.roll(now_ms)
@@ -428,17 +334,14 @@ class PartitionLog:
             raise self._failed(error) from error
         return True
 
-    def take_snapshot(self) -> None:
-        """Write what is known of producers down, as of the log's end.  Raises OSError."""
-        file = self.disk.open(self.snapshot_path(self.log_end_offset), "w")
+    def take_snapshot(self, offset: int) -> None:
+        """Write down what is known of producers at `offset`, which the log has just reached.  Raises OSError."""
+        file = self.disk.open(self.snapshot_path(offset), "w")
         try:
             file.append(encode_snapshot(self.producers.producers))
         finally:
             file.close()
-        self.snapshot_offset = self.log_end_offset
-
-    def snapshot_path(self, offset: int) -> str:
-        return join(self.folder, file_name(offset, SNAPSHOT))
+        self.snapshot_offset = offset
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -457,28 +360,9 @@ class PartitionLog:
         if offset >= end:
             return NOTHING
         try:
-            for segment, segment_end in self.segments_from(offset):
-                start = self._position(segment, offset)
-                stop = segment.size if end >= segment_end else self._position(segment, end)
-                if start < stop:
-                    return _slice(segment, start, stop - start, max_bytes, at_least_one)
-                if end <= segment_end:
-                    break
+            return self.slice(offset, end, max_bytes, at_least_one)
         except OSError as error:
             raise self._failed(error) from error
-        return NOTHING
-
-    def bytes_between(self, offset: int, up_to: int) -> int:
-        """How many bytes of batches lie from `offset` to `up_to`: whether a fetch has its `min_bytes`."""
-        end = min(up_to, self.log_end_offset)
-        total = 0
-        if self.log_start_offset <= offset < end:
-            for segment, segment_end in self.segments_from(offset):
-                stop = segment.size if end >= segment_end else self._position(segment, end)
-                total += stop - (self._position(segment, offset) if offset > segment.base_offset else 0)
-                if end <= segment_end:
-                    break
-        return total
 
     def aborted_transactions(self, first_offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Those that overlap [first_offset, end_offset): what a reader of committed records must skip."""
@@ -499,23 +383,6 @@ class PartitionLog:
         """The first record with the largest timestamp; None in an empty log."""
         self._check_online()
         return lookup.offset_of_max_timestamp(self.segments, self.log_start_offset)
-
-    def segments_from(self, offset: int) -> Iterator[tuple[Segment, int]]:
-        """The segment in which `offset` lies and those behind it, each with where it ends."""
-        active, segments = self.active, self.segments
-        if offset < active.base_offset:
-            first = max(bisect_right(segments, offset, key=lambda segment: segment.base_offset) - 1, 0)
-            for place in range(first, len(segments) - 1):
-                yield segments[place], segments[place + 1].base_offset
-        yield active, self.log_end_offset
-
-    def _position(self, segment: Segment, offset: int) -> int:
-        """Where the first batch with `offset` or more in it begins."""
-        if segment is self.active:
-            position = self._places.get(offset)
-            if position is not None:
-                return position
-        return segment.locate(offset)
 
     def _out_of_range(self, offset: int) -> KafkaError:
         return KafkaError(
@@ -539,14 +406,8 @@ class PartitionLog:
             if offset <= self.segments[0].base_offset:
                 self._start_over(offset)
                 return
-            while self.segments[-1].base_offset >= offset:
-                self.drop(self.segments.pop())
-            if self._names_changed:
-                self.disk.fsync_dir(self.folder)
-            self.active = self.segments[-1]
-            self._places.clear()
-            self.log_end_offset = self.active.truncate_to(offset)
-            self._lowered()
+            self.cut(offset)
+            self._stay_within()
             self.epochs.truncate_from_end(self.log_end_offset)
             recovery.load_producers(self)
         except OSError as error:
@@ -561,32 +422,17 @@ class PartitionLog:
             raise self._failed(error) from error
 
     def _start_over(self, offset: int) -> None:
-        while self.segments:
-            self.drop(self.segments.pop())
+        self.cut_all(offset)
         recovery.drop_snapshots(self)
-        self.log_end_offset = offset
-        self.start_segment(offset, 0)
-        self._lowered()
+        self._stay_within()
         self.log_start_offset = offset
         self.epochs.clear()
         recovery.load_producers(self)
 
-    def _lowered(self) -> None:
+    def _stay_within(self) -> None:
         """The log ends earlier than it did: nothing that is said of it may lie beyond."""
-        end = self.log_end_offset
-        self._truncations += 1
-        self.unsynced = [segment for segment in self.unsynced if segment in self.segments[:-1]]
-        self.recovery_point = min(self.recovery_point, end)
-        self.high_watermark = min(self.high_watermark, end)
-        self.log_start_offset = min(self.log_start_offset, end)
-
-    def drop(self, segment: Segment) -> None:
-        """Remove a segment's files now.  Views of them live on."""
-        self.files.close(segment.path)
-        for path in segment.names():
-            self.files.close(path)
-            self.disk.unlink(path)
-        self._names_changed = True
+        self.high_watermark = min(self.high_watermark, self.log_end_offset)
+        self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
 
     def advance_log_start(self, offset: int) -> bool:
         """Records below `offset` are no longer readable; whole segments go at the next cleaning.  Whether it rose.
@@ -617,56 +463,15 @@ class PartitionLog:
         self._check_online()
         try:
             self.remove_doomed(now_ms)
-            count = deletable(self._facts(), self.settings, self.log_start_offset, self.high_watermark, now_ms)
+            count = deletable(self.facts(), self.settings, self.log_start_offset, self.high_watermark, now_ms)
             if count == len(self.segments):
                 self.roll(now_ms)
-            for segment in self.segments[:count]:
-                self._doom(segment, now_ms + self.settings.file_delete_delay_ms)
-            del self.segments[:count]
+            self.delete_oldest(count, now_ms + self.settings.file_delete_delay_ms)
             if count:
-                self.unsynced = [segment for segment in self.unsynced if segment in self.segments]
                 self.advance_log_start(self.segments[0].base_offset)
         except OSError as error:
             raise self._failed(error) from error
         return count
-
-    def _facts(self) -> list[SegmentFacts]:
-        ends = [*(segment.base_offset for segment in self.segments[1:]), self.log_end_offset]
-        return [
-            SegmentFacts(
-                segment.size,
-                segment.max_timestamp if segment.max_timestamp >= 0 else segment.created_ms,
-                end,
-                segment is self.active,
-            )
-            for segment, end in zip(self.segments, ends, strict=True)
-        ]
-
-    def _doom(self, segment: Segment, when_ms: int) -> None:
-        doomed = []
-        paths = segment.names()
-        snapshot = self.snapshot_path(segment.base_offset)
-        if self.disk.exists(snapshot):
-            paths.append(snapshot)
-        for path in paths:
-            self.files.close(path)
-            self.disk.rename(path, path + DELETED)
-            doomed.append(path + DELETED)
-        self._doomed.append((when_ms, doomed))
-        self._names_changed = True
-
-    def let_go(self) -> None:
-        """Close its files as they are: the folder is to be renamed, or is lost."""
-        for segment in self.segments:
-            for path in segment.names():
-                self.files.close(path)
-
-    def remove_doomed(self, now_ms: int) -> None:
-        """Unlink the files of segments that were deleted long enough ago."""
-        while self._doomed and self._doomed[0][0] <= now_ms:
-            for path in self._doomed.pop(0)[1]:
-                with suppress(FileNotFoundError):
-                    self.disk.unlink(path)
 
     # -- durability ---------------------------------------------------------------------------------------------
 
@@ -676,24 +481,14 @@ class PartitionLog:
         An fsync that failed is never tried again: the kernel has dropped the pages, and the next would succeed.
         """
         self._check_online()
-        target, truncations = self.log_end_offset, self._truncations
-        full, self.unsynced, self.rolled = self.unsynced, [], False
+        here = self.mark()
         try:
             if self.epochs.dirty:
                 await self.epochs.flush()
-                self._names_changed = True
-            if self._names_changed:
-                self._names_changed = False
-                self.disk.fsync_dir(self.folder)
-            for path in [name for segment in full for name in segment.names()]:
-                await self.files.get(path).fsync()
-                self.files.close(path)
-            if target > self.recovery_point:
-                await self.files.get(self.active.path).fsync()
+                self.names_changed = True
+            await self.sync(here)
         except OSError as error:
             raise self._failed(error) from error
-        if truncations == self._truncations:
-            self.recovery_point = max(self.recovery_point, target)
 
     def close(self, now_ms: int) -> None:
         """A stop in good order: all is durable when this returns, and the next `open` may believe it."""
@@ -701,35 +496,10 @@ class PartitionLog:
             return
         try:
             self.remove_doomed(now_ms)
-            self._make_durable()
+            if self.log_end_offset > self.snapshot_offset:
+                self.take_snapshot(self.log_end_offset)
+            if self.epochs.dirty:
+                self.epochs.make_durable()
+            self.sync_now()
         except OSError as error:
             raise self._failed(error) from error
-
-    def _make_durable(self) -> None:
-        paths = [name for segment in self.unsynced for name in segment.names()]
-        paths += self.active.settle()
-        if self.log_end_offset > self.recovery_point:
-            paths.append(self.active.path)
-        for path in paths:
-            self.files.get(path).fsync_now()
-            self.files.close(path)
-        self.files.close(self.active.path)
-        if self.log_end_offset > self.snapshot_offset:
-            self.take_snapshot()
-            self._names_changed = True
-        if self.epochs.dirty:
-            self.epochs.make_durable()
-        if self._names_changed:
-            self.disk.fsync_dir(self.folder)
-        self.recovery_point = self.log_end_offset
-
-
-def _slice(segment: Segment, position: int, available: int, max_bytes: int, at_least_one: bool) -> Slice:
-    if available <= max_bytes:
-        return Slice(segment.bytes_at(position, available))
-    size = max(max_bytes, PREFIX_SIZE)
-    data = segment.bytes_at(position, size)
-    first = PREFIX.unpack_from(data)[1] + PREFIX_SIZE
-    if first <= max_bytes:
-        return Slice(data)
-    return Slice(segment.bytes_at(position, first)) if at_least_one else NOTHING

@@ -36,6 +36,7 @@ logger = logging.getLogger("minikafka")
 
 LEFTOVERS = (DELETED, ".cut", ".new", ".cleaned", ".swap")
 METADATA = "partition.metadata"
+EVERYTHING = 1 << 63
 
 
 def open_log(
@@ -43,7 +44,8 @@ def open_log(
 ) -> None:
     """Fill `log` from its folder.  Raises OSError, KafkaError."""
     if not log.disk.exists(log.folder):
-        log.disk.mkdir(log.folder)
+        log.disk.mkdir(log.folder, durable=False)
+        log.folder_made = True
     names = log.disk.listdir(log.folder)
     for name in names:
         if name.endswith(LEFTOVERS):
@@ -51,10 +53,11 @@ def open_log(
     if topic_id is not None:
         _check_topic_id(log, topic_id)
     epochs_known = log.epochs.load()
+    epochs_before = log.epochs.entries
     bases = sorted(int(name.removesuffix(LOG)) for name in names if name.endswith(LOG))
     log.log_start_offset = max(log_start_offset, bases[0] if bases else 0)
     if bases:
-        _load_segments(log, bases, now_ms, 0 if not epochs_known else None if clean else recovery_point)
+        _load_segments(log, bases, now_ms, EVERYTHING if clean else recovery_point, check_all=not epochs_known)
     else:
         log.log_end_offset = log.log_start_offset
         log.start_segment(log.log_start_offset, now_ms)
@@ -67,10 +70,10 @@ def open_log(
     log.high_watermark = log.log_start_offset
     log.epochs.truncate_from_end(log.log_end_offset + 1)
     log.epochs.truncate_from_start(log.log_start_offset)
-    if log.epochs.dirty:
-        log.epochs.make_durable()
+    if log.epochs.entries != epochs_before:
+        log.epochs.write()
     load_producers(log)
-    log.recovered_from = None
+    log.recovered.clear()
     _drop_stray_snapshots(log)
 
 
@@ -88,36 +91,44 @@ def _check_topic_id(log: PartitionLog, topic_id: bytes) -> None:
             )
 
 
-def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_from: int | None) -> None:
-    """checked_from  the offset above which batches are checked; None: nothing is"""
+def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, durable: int, check_all: bool) -> None:
+    """durable  the offset below which all is, indexes too"""
+    doubted = False
     for place, base_offset in enumerate(bases):
         segment = log.new_segment(base_offset, now_ms)
         last = place == len(bases) - 1
+        next_base = durable if last else bases[place + 1]
         whole, end_offset = True, None
         # a segment that ends at the recovery point may have been rolled since, and its indexes not be durable
-        if checked_from is not None and (last or bases[place + 1] >= checked_from):
+        if check_all or (durable != EVERYTHING and next_base >= durable):
+            if not doubted:
+                doubted = True
+                log.epochs.forget_from(base_offset)
             whole, end_offset = _recover(log, segment)
         else:
             try:
-                segment.load()
                 if last:
-                    end_offset = segment.activate()
+                    end_offset = segment.open_active()
+                else:
+                    segment.load()
             except (BadIndex, BadBatch) as error:
                 logger.warning("%s: %s; recovering the segment", log.name, error)
                 whole, end_offset = _recover(log, segment)
         log.segments.append(segment)
         log.active = segment
         if not last and end_offset is not None:
-            if not whole or (checked_from is not None and end_offset != bases[place + 1]):
+            if not whole or (next_base > durable and end_offset != next_base):
                 for base in bases[place + 1 :]:
                     logger.warning(
                         "%s: the segment at %d stands behind a hole at %d: removed", log.name, base, end_offset
                     )
                     log.drop(log.new_segment(base, now_ms))
+                log.fsync_folder()  # else they could come back behind what is appended next
                 last = True
             else:
-                segment.retire()
-                log.unsynced.append(segment)
+                segment.retire(durably=next_base <= durable)
+                if next_base > durable:
+                    log.unsynced.append(segment)
         if last:
             assert end_offset is not None
             log.log_end_offset = end_offset
@@ -134,9 +145,7 @@ def _recover(log: PartitionLog, segment: Segment) -> tuple[bool, int]:
         if batch.leader_epoch > log.epochs.latest:
             log.epochs.note(batch.leader_epoch, batch.base_offset)
 
-    if log.recovered_from is None:
-        log.recovered_from = segment.base_offset
-        log.epochs.forget_from(segment.base_offset)
+    log.recovered.add(segment.base_offset)
     cut = segment.recover(on_batch)
     if cut:
         logger.warning("%s: cut %d bytes off the segment at %d", log.name, cut, segment.base_offset)
@@ -146,8 +155,7 @@ def _recover(log: PartitionLog, segment: Segment) -> tuple[bool, int]:
 def load_producers(log: PartitionLog) -> None:
     """What is known of producers at the log's end: the newest sound snapshot, and the batches behind it."""
     end_offset, start_offset = log.log_end_offset, log.log_start_offset
-    checked = end_offset if log.recovered_from is None else log.recovered_from
-    newest = min(end_offset, checked)  # what was not durable may be of another history
+    newest = min(log.recovered, default=end_offset)  # what was not durable may be of another history
     offsets = []
     for name in log.disk.listdir(log.folder):
         if name.endswith(SNAPSHOT):
@@ -172,10 +180,13 @@ def load_producers(log: PartitionLog) -> None:
     replay_from = max(log.producers.end_offset, start_offset)
     if replay_from < end_offset:
         for segment, _ in log.segments_from(replay_from):
+            if log.recovered and segment.base_offset > log.snapshot_offset:
+                log.take_snapshot(segment.base_offset)
             for position, batch in segment.batches(segment.locate(replay_from)):
                 if batch.producer_id >= 0:
                     records = segment.batch_bytes(position) if batch.is_control else b""
-                    log.take_producer(segment, batch, batch.base_offset, records, indexed=segment.base_offset < checked)
+                    indexed = segment.base_offset not in log.recovered
+                    log.take_producer(segment, batch, batch.base_offset, records, indexed)
     log.producers.end_offset = end_offset
 
 

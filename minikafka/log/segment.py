@@ -41,6 +41,7 @@ LOG, INDEX, TIME_INDEX, TRANSACTIONS, SNAPSHOT = ".log", ".index", ".timeindex",
 DELETED = ".deleted"
 SCAN = 64 * 1024  # bytes read at once when batches are walked
 COPY = 1 << 20
+WALKED_BELOW = 1 << 20  # bytes of log: a few milliseconds
 
 
 def file_name(offset: int, suffix: str) -> str:
@@ -97,12 +98,8 @@ class Segment:
         self.active = True
 
     def load(self) -> None:
-        """Take up what the files say.  Raises OSError; BadIndex, also for a missing one: recover then."""
+        """Take up what the files of a full segment say.  Raises OSError; BadIndex, also for a missing one: recover then."""
         self.size = self.disk.size(self.path)
-        if not self.size:
-            self.index.start_afresh()
-            self.time_index.start_afresh()
-            return
         for index in (self.index, self.time_index):
             if not self.disk.exists(index.path):
                 raise BadIndex(f"{index.path} is missing")
@@ -114,11 +111,27 @@ class Segment:
         if self.size and not self.time_index:
             raise BadIndex(f"{self.time_index.path} is empty, the log is not")
 
+    def open_active(self) -> int:
+        """Take up what the files of the last segment say; returns as `activate` does.  Raises as `load` does."""
+        self.size = self.disk.size(self.path)
+        if self.size >= WALKED_BELOW:
+            self.load()
+        return self.activate()
+
     def activate(self) -> int:
-        """Be the segment that is written; returns the offset behind its last batch.  Raises OSError, BadBatch."""
+        """Be the segment that is written; returns the offset behind its last batch.  Raises OSError, BadBatch.
+
+        The indexes of a small one are made from its headers: a stop then need not wait for the files to be durable.
+        """
+        self.active = True
+        if self.size < WALKED_BELOW:
+            self.index.start_afresh()
+            self.time_index.start_afresh()
+            self.max_timestamp, self.max_timestamp_offset, self._since_index_entry = -1, self.base_offset, 0
+            for position, batch in self.batches():
+                self.note(position, batch.size, batch.last_offset, batch.max_timestamp)
         self.index.resume()
         self.time_index.resume()
-        self.active = True
         last = self.index.last()
         end, end_offset = last[1] if last else 0, self.base_offset
         for position, batch in self.batches(end):
@@ -131,12 +144,17 @@ class Segment:
             self.first_timestamp = read_header(self._read(HEADER_SIZE, 0)).max_timestamp
         return end_offset
 
-    def retire(self) -> None:
+    def let_go(self) -> None:
+        """Close what is open of it."""
+        for path in self.names():
+            self.files.close(path)
+
+    def retire(self, durably: bool = False) -> None:
         """No more is appended: the indexes get their last entry and go to their files.  Raises OSError."""
         if self.max_timestamp >= 0:
             self.time_index.append(self.max_timestamp, self.max_timestamp_offset)
-        self.index.finish()
-        self.time_index.finish()
+        self.index.finish(durably)
+        self.time_index.finish(durably)
         self.active = False
         self.files.close(self.path)
 
@@ -146,7 +164,8 @@ class Segment:
             return []
         if self.max_timestamp >= 0:
             self.time_index.append(self.max_timestamp, self.max_timestamp_offset)
-        return [index.path for index in (self.index, self.time_index) if index.write()]
+        written = [index.path for index in (self.index, self.time_index) if index.write()]
+        return written if self.size >= WALKED_BELOW else []
 
     def age(self, timestamp_ms: int, now_ms: int) -> int:
         """How much time has gone into it when a batch with this timestamp comes, in ms: by the records' time, if known."""
@@ -250,7 +269,8 @@ class Segment:
         return end_offset
 
     def _cut(self, size: int) -> None:
-        """The file ends at `size` from now on; views of it that are still about stay whole."""
+        """The file ends at `size` from now on, durably: else what was cut off could come back under what is written
+        next.  Views of it that are still about stay whole."""
         if self._viewed:
             aside = self.path + ".cut"
             copy = self.disk.open(aside, "w")
@@ -271,7 +291,9 @@ class Segment:
             self.disk.fsync_dir(self.folder)
             self._viewed = False
         else:
-            self.files.get(self.path).truncate(size)
+            file = self.files.get(self.path)
+            file.truncate(size)
+            file.fsync_now()
         self.size = size
 
     def recover(self, on_batch: Callable[[Batch, memoryview], None]) -> int:

@@ -102,6 +102,8 @@ def _unpack_snappy(data: Buffer, unpacked_max: int) -> bytearray:
         out = bytearray()
         _unpack_block(out, packed, unpacked_max)
         return out
+    if len(packed) < len(XERIAL_HEADER):
+        raise CompressionError("snappy: the header is cut off")
     out, position = bytearray(), len(XERIAL_HEADER)
     while position < len(packed):
         if position + LENGTH.size > len(packed):

@@ -340,7 +340,7 @@ class ZkMigrationStateRecord(Struct):
 
 @record(type=200, versions="0")
 class ClusterIdRecord(Struct):
-    """The cluster's id, the first record of all.  Ours alone: Kafka writes it into meta.properties when a disk is formatted."""
+    """The cluster's id, the first record of all.  Ours alone: Kafka's stands in meta.properties from the formatting on."""
 
     cluster_id: String
 

@@ -29,12 +29,12 @@ from minikafka.wire.errors import ErrorCode
 from minikafka.wire.frame import request_frame, response_header
 from minikafka.wire.messages.cluster import ApiVersionsRequest
 from minikafka.wire.messages.fetch import ListOffsetsRequest
-from minikafka.wire.messages.groups import FindCoordinatorRequest
+from minikafka.wire.messages.groups import DescribeGroupsRequest, FindCoordinatorRequest
 from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest
 from minikafka.wire.types import Struct, WireError
 
-PATIENCE_S = 20.0
+PATIENCE_S = 5.0
 POLL_S = 0.01
 NO_ANSWER = "no answer"
 CLOSED = "the connection is closed"
@@ -141,8 +141,10 @@ class Stage:
         return self._backstage[node]
 
     def topic(self, suffix: str = "", partitions: int = 1, copies: int = 1, **configs: str) -> str:
-        """A fresh topic with a leader for each partition; its name."""
-        name = f"{self.name}{suffix}"
+        """A fresh topic, called like the story, with a leader for each partition; its name."""
+        return self.topic_named(f"{self.name}{suffix}", partitions, copies, **configs)
+
+    def topic_named(self, name: str, partitions: int = 1, copies: int = 1, **configs: str) -> str:
         Topic, Config = CreateTopicsRequest.Topic, CreateTopicsRequest.Topic.Config
         settings = [Config(name=key.replace("_", "."), value=value) for key, value in configs.items()]
         wanted = Topic(name=name, num_partitions=partitions, replication_factor=copies, configs=settings)
@@ -195,6 +197,8 @@ class Stage:
         request = FindCoordinatorRequest(coordinator_keys=[group])
         ready = self.backstage().until(lambda answer: answer.coordinators[0].error_code == 0, request, 4)
         found: int = ready.coordinators[0].node_id
+        described = DescribeGroupsRequest(groups=[group])
+        self.backstage(found).until(lambda answer: answer.groups[0].error_code == 0, described, 5)
         return found
 
     def __enter__(self) -> "Stage":

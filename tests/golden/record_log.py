@@ -42,12 +42,16 @@ def main() -> None:
 
 def _produce(bootstrap: str, codec: str, timestamp_ms: int) -> None:
     """Three batches by one idempotent producer."""
-    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": codec, "enable.idempotence": True, "linger.ms": 50})
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "compression.type": codec, "enable.idempotence": True, "linger.ms": 50}
+    )
     for number in range(3):
         for record in range(4):
             value = f"{codec} {number} {record} ".encode() * 8
             stamp = timestamp_ms + 10 * number + record
-            producer.produce(TOPIC, value, f"key-{record}".encode(), 0, timestamp=stamp, headers=[("codec", codec.encode())])
+            producer.produce(
+                TOPIC, value, f"key-{record}".encode(), 0, timestamp=stamp, headers=[("codec", codec.encode())]
+            )
         producer.flush(10)
 
 

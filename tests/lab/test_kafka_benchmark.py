@@ -19,6 +19,7 @@ RATES = ["full", "100", "10", "1", "small", "idempotent", "consume", "consume4"]
 
 def test_every_row_of_one_broker_is_measured_on_the_floor(monkeypatch):
     monkeypatch.setattr(kafka, "FILL_BYTES", 10 * kafka.MB)
+    monkeypatch.setattr(kafka, "VOLUME", 10 * kafka.MB)
     monkeypatch.setattr(kafka, "SETTLE_S", 0)
     results = kafka.run(TINY, [row for row in ROWS if row.brokers == 1], [FLOOR])
     assert (results.faults, results.absent) == ([], {})

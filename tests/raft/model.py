@@ -84,7 +84,7 @@ class Cluster:
         self.loss = self.random.choice((0.0, 0.03, 0.1))
         self.haste = self.random.choice((0.72, 0.86, 0.92))
         """How much of what happens is not a mishap."""
-        self.weights = [weight * self.random.choice((0, 1, 1, 3, 15)) for weight in WEIGHTS]
+        self.weights = [weight * self.random.choice((0, 1, 1, 3)) for weight in WEIGHTS]
         for id in self.disks:
             self.start(id)
 

@@ -85,8 +85,15 @@ def late_votes_are_counted_in_a_new_election(patch: Patch) -> None:
 
 @mistake
 def the_vote_is_not_saved(patch: Patch) -> None:
-    hard_state = Node._hard_state
-    patch.setattr(Node, "_hard_state", lambda node: replace(hard_state(node), vote=None))
+    ready = Node.ready
+
+    def careless(node: Node) -> Any:
+        done = ready(node)
+        if done.hard_state is not None:
+            done.hard_state = replace(done.hard_state, vote=None)
+        return done
+
+    patch.setattr(Node, "ready", careless)
 
 
 @mistake

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import msgpack
 
-from cli.simulate_raft import drawn_plan, raft_run
+from cli.simulate_raft import Shape, drawn_plan, raft_run
 from durable.appender import Appender
 from durable.journal import HEADER, MAGIC, Journal, whole_records
 from raft import storage
@@ -29,25 +29,27 @@ class Bug:
 
     seeds  where it is caught; a change of the scenario moves them
     told   what the failure says: the reason is the bug, not a slip in planting it
-    faults where to look for it; those the seed draws when empty
+    faults, snapshot_entries, segment_bytes  where to look for it; empty or 0: as the seed draws them
     """
 
     replaced: list[tuple[object, str, Callable[..., object]]]
     seeds: range
     told: str
     faults: tuple[str, ...]
+    snapshot_entries: int
+    segment_bytes: int
 
 
 BUGS: dict[str, Bug] = {}
 
 
-def bug(owner, name, *, first=1, told, faults=()):
+def bug(owner, name, *, first=1, told, faults=(), snapshot_entries=0, segment_bytes=0):
     """The decorated function takes the place of `owner.name`; its own name is the name of the bug."""
 
     def plant(wrong):
-        BUGS.setdefault(wrong.__name__, Bug([], range(first, first + 10), told, faults)).replaced.append(
-            (owner, name, wrong)
-        )
+        BUGS.setdefault(
+            wrong.__name__, Bug([], range(first, first + 30), told, faults, snapshot_entries, segment_bytes)
+        ).replaced.append((owner, name, wrong))
         return wrong
 
     return plant
@@ -59,7 +61,10 @@ async def judge_planted(world, name):
         for owner, attribute, wrong in BUGS[name].replaced:
             stack.enter_context(patch.object(owner, attribute, wrong))
         plan = drawn_plan(world.random("plan"))
-        return await raft_run(world, replace(plan, faults=BUGS[name].faults or plan.faults))
+        shape = Shape(world.random("shape"))
+        shape.snapshot_entries = BUGS[name].snapshot_entries or shape.snapshot_entries
+        shape.segment_bytes = BUGS[name].segment_bytes or shape.segment_bytes
+        return await raft_run(world, replace(plan, faults=BUGS[name].faults or plan.faults), shape)
 
 
 # What is saved, and what must wait for it
@@ -131,7 +136,14 @@ def the_log_before_a_snapshot_comes_back(self, index, term):
     self._forget_records(index)
 
 
-@bug(GroupStorage, "first_entry_at", told="the log begins with entry", first=14)
+@bug(
+    GroupStorage,
+    "first_entry_at",
+    told="the log begins with entry",
+    faults=("kill", "power_loss"),
+    snapshot_entries=5,
+    segment_bytes=300,
+)
 def segments_are_dropped_that_are_needed(self):
     return self.store.journal.written
 

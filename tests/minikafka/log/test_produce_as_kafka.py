@@ -31,7 +31,9 @@ SETTINGS = {
     "recompressed": replace(KEEP, codec=1),
     "recompressed-plain": replace(KEEP, codec=0),
 }
-OF_THE_BROKER = re.compile(r"acks|unknown|internal|init_producer|malformed|topics_at_all|same_partition|transactional|_1[0-3]$")
+OF_THE_BROKER = re.compile(
+    r"acks|unknown|internal|init_producer|malformed|topics_at_all|same_partition|transactional|_1[0-3]$"
+)
 OF_RECORDS = {
     "batch_of_codec_1_without_gzip",
     "batch_of_codec_2_without_snappy",

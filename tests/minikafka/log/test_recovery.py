@@ -1,5 +1,6 @@
 """Whatever a crash leaves, a log opens with a prefix of what it held, and with all of it that was flushed."""
 
+import asyncio
 from dataclasses import replace
 from random import Random
 
@@ -127,6 +128,7 @@ def test_an_index_that_is_missing_or_absurd_is_built_anew(suffix, content):
     on = disk()
     log = open_log(on, replace(SMALL, segment_bytes=2000))
     fill(log, 30)
+    assert len(log.segments) == 2
     log.close(NOW)
     path = f"{FOLDER}/{file_name(0, suffix)}"
     good = on.read(path)
@@ -210,48 +212,84 @@ def test_what_was_half_deleted_is_removed():
     assert [name for name in on.listdir(FOLDER) if name.endswith((".deleted", ".cut", ".new"))] == []
 
 
+class Life:
+    """A log and what it should hold, from one power failure to the next."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.disk = disk(seed, garbage=0.5)
+        self.loop = SimulatedLoop(self.random)
+        self.log = open_log(self.disk, clean=False)
+        self.epoch = 0
+        self.written: list[tuple[int, bytes]] = []
+        self.flushes: list[asyncio.Task[None]] = []
+        self.recovery_point = 0  # as in the owner's checkpoint, which is never ahead of the log
+
+    def append(self) -> None:
+        number = len(self.written)
+        data = batch(
+            f"epoch-{self.epoch}-{number}" * self.random.randrange(1, 6),
+            timestamp_ms=NOW + number,
+            producer_id=9,
+            producer_epoch=0,
+            base_sequence=number,
+        )
+        base = self.log.append_as_leader(data, self.epoch, NOW + number).base_offset
+        self.written.append((base, data[17:]))
+
+    def another_leader(self) -> None:
+        self.epoch += 1
+
+    def begin_flush(self) -> None:
+        self.flushes.append(self.loop.create_task(self.log.flush()))
+
+    def wait(self) -> None:
+        self.loop.run_until_complete(asyncio.sleep(self.random.random() * 0.02))
+        self.recovery_point = self.log.recovery_point
+
+    def truncate(self) -> None:
+        offset = self.random.randrange(max(0, self.log.log_end_offset - 3), self.log.log_end_offset + 1)
+        self.log.truncate_to(offset)
+        self.written = [entry for entry in self.written if entry[0] < offset]
+        self.recovery_point = self.log.recovery_point
+
+    def power_loss(self) -> None:
+        for flush in self.flushes:
+            flush.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        assert all(flush.cancelled() or flush.exception() is None for flush in self.flushes)
+        self.flushes.clear()
+        self.disk.power_loss()
+        self.log = open_log(self.disk, clean=False, recovery_point=self.recovery_point)
+        self.epoch += 1
+
+    def check(self) -> None:
+        log, found = self.log, contents(self.log)
+        durable = [entry for entry in self.written if entry[0] < self.recovery_point]
+        assert found[: len(durable)] == durable
+        for offset, body in found:
+            assert log.read(offset, 1, log.log_end_offset).records[17:] == body
+        assert {offset: log.epochs.epoch_of(offset) for offset, _ in found} == epochs_in(log)
+        last_sequences = {key: producer.last_sequence for key, producer in log.producers.producers.items()}
+        assert last_sequences == ({9: len(found) - 1} if found else {})
+        self.written = found
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_power_loss_takes_only_what_was_not_flushed(seed):
-    """A thousand cuts: appends, flushes, truncations, then the power fails and any tail of any file may be gone."""
-    random = Random(seed)
-    on = disk(seed, garbage=0.5)
-    loop = SimulatedLoop(random)
-    written: list[tuple[int, bytes]] = []
-    flushed = 0
-    recovery_point = 0
-    log = open_log(on, clean=False)
-    for life in range(3):
-        for _ in range(random.randrange(1, 25)):
-            step = random.random()
-            if step < 0.75:
-                number = len(written)
-                data = batch(
-                    f"life-{life}-{number}" * random.randrange(1, 6),
-                    timestamp_ms=NOW + number,
-                    producer_id=9,
-                    producer_epoch=0,
-                    base_sequence=number,
-                )
-                base = log.append_as_leader(data, life, NOW + number).base_offset
-                written.append((base, data[17:]))
-            elif step < 0.9:
-                loop.run_until_complete(log.flush())
-                flushed = recovery_point = log.recovery_point
-            elif written:
-                offset = random.randrange(max(0, log.log_end_offset - 3), log.log_end_offset + 1)
-                log.truncate_to(offset)
-                written = [entry for entry in written if entry[0] < offset]
-                flushed = min(flushed, offset)
-                recovery_point = min(recovery_point, offset)
-        on.power_loss()
-        log = open_log(on, clean=False, recovery_point=recovery_point)
-        found = contents(log)
-        durable = [entry for entry in written if entry[0] < flushed]
-        assert found[: len(durable)] == durable
-        assert [bytes(log.read(offset, 1, log.log_end_offset).records[17:]) for offset, _ in found] == [body for _, body in found]
-        assert {offset: log.epochs.epoch_of(offset) for offset, _ in found} == epochs_in(log)
-        assert {key: p.last_sequence for key, p in log.producers.producers.items()} == ({9: len(found) - 1} if found else {})
-        written = found
-        loop.run_until_complete(log.flush())
-        flushed = recovery_point = log.recovery_point
-    loop.close()
+    """A thousand cuts: appends, flushes, truncations at once, then the power fails: any tail of any file may be gone."""
+    life = Life(seed)
+    steps = [life.append] * 10 + [
+        life.another_leader,
+        life.begin_flush,
+        life.begin_flush,
+        life.wait,
+        life.wait,
+        life.truncate,
+    ]
+    for _ in range(4):
+        for _ in range(life.random.randrange(1, 40)):
+            life.random.choice(steps)()
+        life.power_loss()
+        life.check()
+    life.loop.close()

@@ -1,18 +1,16 @@
 """PartitionLog against an obvious twin: a list of batches.  Whatever is done to both, both can be read alike."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from minikafka.log.partition_log import PartitionLog
 from minikafka.records.batch import walk
 from tests.minikafka.log import fixtures
-from tests.minikafka.log.fixtures import NOW, SMALL, batch
+from tests.minikafka.log.fixtures import NOW, batch
 
-VIEWS = st.booleans()
+PRODUCERS = st.sampled_from([-1, -1, 7, 8])
 
 
 class Stored(NamedTuple):
@@ -38,7 +36,12 @@ class Twin(RuleBasedStateMachine):
 
     # what is done to both
 
-    @rule(count=st.integers(1, 4), producer_id=st.sampled_from([-1, -1, 7, 8]), older=st.integers(0, 500), new_epoch=st.booleans())
+    @rule(
+        count=st.integers(1, 4),
+        producer_id=st.sampled_from([-1, -1, 7, 8]),
+        older=st.integers(0, 500),
+        new_epoch=st.booleans(),
+    )
     def append(self, count: int, producer_id: int, older: int, new_epoch: bool) -> None:
         self.time += 10
         self.epoch += new_epoch
@@ -47,7 +50,9 @@ class Twin(RuleBasedStateMachine):
         assert (appended.base_offset, appended.last_offset) == (self.end, self.end + count - 1)
         self.keep(data, self.end, count, producer_id, self.time - older)
 
-    @rule(count=st.integers(1, 3), batches=st.integers(1, 5), hole=st.sampled_from([0, 0, 1, 5]), cut=st.integers(0, 30))
+    @rule(
+        count=st.integers(1, 3), batches=st.integers(1, 5), hole=st.sampled_from([0, 0, 1, 5]), cut=st.integers(0, 30)
+    )
     def copy_from_a_leader(self, count: int, batches: int, hole: int, cut: int) -> None:
         self.time += 10
         data = bytearray()
@@ -112,7 +117,11 @@ class Twin(RuleBasedStateMachine):
             self.log.close(self.time)
         self.disk.crash()
         self.log = fixtures.open_log(
-            self.disk, clean=clean, recovery_point=self.log.recovery_point, log_start_offset=self.start, now_ms=self.time
+            self.disk,
+            clean=clean,
+            recovery_point=self.log.recovery_point,
+            log_start_offset=self.start,
+            now_ms=self.time,
         )
         assert self.log.log_end_offset == self.end or not self.stored or self.stored[-1].last_offset + 1 < self.end
         self.end = self.log.log_end_offset
@@ -149,7 +158,11 @@ class Twin(RuleBasedStateMachine):
     def times_lead_to_the_first_that_is_not_older(self) -> None:
         for timestamp in {stored.timestamp for stored in self.stored[-5:]} | {0, self.time + 1}:
             expected = next(
-                (max(s.base_offset, self.start) for s in self.stored if s.timestamp >= timestamp and s.last_offset >= self.start),
+                (
+                    max(s.base_offset, self.start)
+                    for s in self.stored
+                    if s.timestamp >= timestamp and s.last_offset >= self.start
+                ),
                 None,
             )
             found = self.log.offset_for_time(timestamp, self.end)
@@ -172,10 +185,6 @@ class Twin(RuleBasedStateMachine):
     def views_stay_what_they_were(self) -> None:
         for view, content in self.views:
             assert view == content
-
-    def teardown(self) -> None:
-        log: PartitionLog = self.log
-        log.configure(replace(SMALL, segment_ms=1))
 
 
 TestTwin = Twin.TestCase

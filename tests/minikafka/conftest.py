@@ -1,0 +1,5 @@
+"""Fixtures of all tests below."""
+
+from tests.minikafka.live_broker import kafka
+
+__all__ = ["kafka"]
