@@ -36,12 +36,9 @@ logger = logging.getLogger("minikafka")
 
 LEFTOVERS = (DELETED, ".cut", ".new", ".cleaned", ".swap")
 METADATA = "partition.metadata"
-<<<<<<< HEAD
 EVERYTHING = 1 << 63
-=======
 RECALLED_BYTES = 256 * 1024
 """How much of the log is looked through for the last batches of producers that a snapshot knows."""
->>>>>>> chaos
 
 
 def open_log(
