@@ -25,6 +25,7 @@ from scenarios.kafka_checker import History, Sent, Violated
 from scenarios.kafka_wire import Stored
 
 CLIENT = {
+    "log_level": 0,  # lost connections are what is to be expected here
     "socket.timeout.ms": 2000,
     "reconnect.backoff.max.ms": 500,
     "topic.metadata.refresh.interval.ms": 1000,
@@ -186,5 +187,5 @@ def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
     confluent()
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    made = AdminClient(CLIENT | {"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, partitions)])
-    made[topic].result(20.0)
+    admin = AdminClient(CLIENT | {"bootstrap.servers": bootstrap})  # kept while its answer is awaited
+    admin.create_topics([NewTopic(topic, partitions)])[topic].result(20.0)
