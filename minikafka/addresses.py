@@ -3,7 +3,7 @@
     listeners                 PLAINTEXT://127.0.0.1:9092,CONTROLLER://:9093     where to bind; no host: everywhere
     advertised.listeners      PLAINTEXT://kafka.example:9092                    what clients are told
     controller.quorum.voters  1@127.0.0.1:9093,2@127.0.0.1:9193
-    mini.dial.2               127.0.0.1:7002                                    where this node dials node 2: a relay, say
+    mini.dial.2               127.0.0.1:7002                                    where this node dials broker 2: a relay, say
 
 Source: Kafka `EndPoint`, `QuorumConfig`.
 """

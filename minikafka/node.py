@@ -48,7 +48,8 @@ LAG_CHECKS = 2
 class Node:
     """One process of the cluster, on the running event loop.
 
-    dial    id -> address at which to dial a node instead of where it says it is (`mini.dial.<id>`)
+    dial    id -> address at which to dial a broker instead of where it says it is (`mini.dial.<id>`); controllers are
+            dialled where this node's own controller.quorum.voters says
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Node:
         self.background = background or Background()
         self.loop = asyncio.get_running_loop()
         self.listeners: list[Listener] = listeners_of(settings)
-        self.voters = {voter: self.dial.get(voter, address) for voter, address in voters_of(settings).items()}
+        self.voters = voters_of(settings)
         self.is_broker = "broker" in settings.process_roles
         self.is_controller = "controller" in settings.process_roles
         self.server = Server(self)
