@@ -5,10 +5,11 @@ middle of a read when Ctrl-C ends the program.
 """
 
 import asyncio
+import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import CancelledError
 
 import click
 
@@ -168,7 +169,7 @@ async def pieces() -> AsyncIterator[list[bytes]]:
             for lines in lines_of_input():
                 put(lines)
             put(None)
-        except RuntimeError:  # the loop has ended, and with it the program
+        except (RuntimeError, CancelledError):  # the loop has ended, and with it the program
             return
 
     threading.Thread(target=read, daemon=True, name="input").start()
@@ -178,17 +179,29 @@ async def pieces() -> AsyncIterator[list[bytes]]:
 
 def lines_of_input() -> Iterator[list[bytes]]:
     """Blocks until there is more."""
+    read = reader()
     prompt = sys.stdin.isatty()
-    source: Any = sys.stdin.buffer  # a BufferedReader, which returns what has come instead of waiting for all
     rest = b""
     while True:
         if prompt:
             sys.stdout.write(">")
             sys.stdout.flush()
-        data = source.read1(READ_BYTES)
+        data = read()
         if not data:
             break
         *lines, rest = (rest + data).split(b"\n")
         yield [line.removesuffix(b"\r") for line in lines]
     if rest:
         yield [rest]
+
+
+def reader() -> Callable[[], bytes]:
+    """Returns what has come, b"" at the end.
+
+    From the descriptor where there is one: Python cannot end while a thread holds the lock of `sys.stdin`.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except OSError:
+        return lambda: sys.stdin.buffer.read(READ_BYTES)
+    return lambda: os.read(descriptor, READ_BYTES)
