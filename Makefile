@@ -63,8 +63,8 @@ $(REAL_KAFKA)/.fetched: lab/kafka/pom.xml
 	@touch $@
 
 record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in tests/golden/kafka
-	$(BIN)/python -m tests.golden.describe
 	$(BIN)/python -m tests.golden.record
+	$(BIN)/python -m tests.golden.describe
 
 clean:          ## remove what was installed and built; ./data stays
 	rm -rf $(VENV) $(REAL_KAFKA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -119,7 +119,11 @@ class SimulatedCluster:
         self.world.kill(name_of(node))
 
     def strike(self, node: int, steps: int) -> None:
-        self.world.host(name_of(node)).disk.strike_before(steps, lambda: self.power_loss(node), DATA)
+        disk = self.world.host(name_of(node)).disk
+        if steps:
+            disk.strike_before(steps, lambda: self.power_loss(node), DATA)
+        else:
+            disk.strike_no_more()
 
     def power_loss(self, node: int) -> None:
         self.world.power_loss(name_of(node))

@@ -230,7 +230,7 @@ class Node:
 
     def _start_ticks(self) -> None:
         settings, every = self.settings, self.background.every
-        every(lambda: settings.replica_lag_time_max_ms / 1000 / LAG_CHECKS, self._shrink_isrs, "ISR check")
+        every(lambda: settings.replica_lag_time_max_ms / 1000 / LAG_CHECKS, self._check_isrs, "ISR check")
         every(
             lambda: settings.replica_high_watermark_checkpoint_interval_ms / 1000,
             self._checkpoint_watermarks,
@@ -247,11 +247,12 @@ class Node:
     def _partitions(self) -> list[Partition]:
         return list(self.broker.partitions.values()) if self.broker is not None else []
 
-    def _shrink_isrs(self) -> None:
+    def _check_isrs(self) -> None:
         assert self.broker is not None
         now_ms = self.broker.now_ms()
         for partition in self._partitions():
-            partition.shrink_isr(now_ms)
+            if not partition.shrink_isr(now_ms):
+                partition.expand_isr()
 
     def _checkpoint_watermarks(self) -> None:
         self.background.start(self.folders.checkpoint_high_watermarks(), "high watermark checkpoint")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minikafka.controller_door import ControllerDoor
-from minikafka.handlers import HANDLERS
+from minikafka.handlers import HANDLERS, quick_produce
 from minikafka.wire.apis import API_VERSIONS, APIS, Api
 from minikafka.wire.compile import decoder
 from minikafka.wire.errors import ErrorCode
@@ -97,6 +97,13 @@ class Client(FrameConnection):
                 self._not_served(header)
                 return
             version = header.api_version
+            if served.is_produce and version in quick_produce.VERSIONS:
+                answer = quick_produce.quick_produce(
+                    self.listener.serves, frame, header.position, header.correlation_id
+                )
+                if answer is not None:
+                    self.replies.reserve().fill(answer)
+                    return
             request, _ = served.decode(version)(frame, header.position)
         except WireError as error:
             logger.info("Closing the connection of %s: %s", self.host, error)
@@ -159,6 +166,7 @@ class Served:
         self.api = api
         self.handle = handle
         self.carries_records = api.name == "Fetch"
+        self.is_produce = api.name == "Produce"
         self.decoders: dict[int, Callable[..., Any] | None] = dict.fromkeys(api.served)
         self.tagged = {version: bool(api.response_header_version(version)) for version in api.served}
 

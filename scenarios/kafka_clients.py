@@ -2,7 +2,9 @@
 
     Producer   acks=all; plain: one batch on its way at a time, sent until it is answered, so a copy too many may stand
                in the log; idempotent: up to five on their way, each with a sequence number, repeated in their order
-               until all are answered, so that each record stands there once
+               until all are answered, so that each record stands there once.  Its very first goes alone: a broker that
+               has never heard of a producer takes whatever number comes first, so a second that overtakes the first (its
+               leader changed between the two) would make it out of order for ever
     Consumer   reads by Fetch from where it is, asks where the partition ends, commits where it has come to
 
 None gives up: what cannot be had now is asked for again until the run is over.
@@ -191,12 +193,12 @@ class Producer(Client):
 
     async def _stream(self, connection: Connection) -> bool:
         """Batches out, answers in, up to the limit of both; False when the leader is to be looked for again."""
-        limit = IN_FLIGHT_MAX if self.idempotent else 1
         self.broken = False
         waiting = [batch for batch in self.window if not batch.done]
         flying: list[Batch] = []
         well = True
         while well or flying:
+            limit = IN_FLIGHT_MAX if self.idempotent and self.acknowledged else 1
             while well and len(flying) < limit and (batch := self._next(waiting, limit)) is not None:
                 self._send(connection, batch)
                 flying.append(batch)

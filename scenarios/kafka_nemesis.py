@@ -32,7 +32,8 @@ class Cluster(Protocol):
     def start(self, node: int) -> None: ...
     def kill(self, node: int) -> None: ...
     def strike(self, node: int, steps: int) -> None:
-        """It loses its power in the middle of its next writes: before that many more steps of them (1 is the next)."""
+        """It loses its power in the middle of its next writes: before that many more steps of them (1 is the next); 0
+        takes that back."""
 
     def power_loss(self, node: int) -> None: ...
     def terminate(self, node: int) -> None:
@@ -190,6 +191,7 @@ class Nemesis:
         node = self._victim()
         self.cluster.strike(node, self.random.randint(1, 12))
         await self._lasting()
+        self.cluster.strike(node, 0)
         self._start(node)
 
     async def stop(self) -> None:

@@ -16,6 +16,7 @@ follow.
 from __future__ import annotations
 
 import asyncio
+from sys import getrefcount
 from typing import TYPE_CHECKING
 
 from serving.connection import Limits, Link
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 SHARED_BYTES = 64 * 1024
 FIRST_BYTES = 256 * 1024
 """What a large frame gets before its bytes have come."""
+SPARE_BYTES = 1024 * 1024
+"""The largest buffer that a connection keeps for its next frame."""
+NOBODY_ELSE = 2
+"""What `getrefcount` says of a frame that nobody kept, views of it included: our name for it, and its own argument."""
 
 Frame = bytes | bytearray
 
@@ -46,6 +51,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
         self._start = 0  # of what is not cut yet, in the shared buffer
         self._filled = 0  # end of what has come
         self._large: bytearray | None = None
+        self._spare: bytearray | None = None  # of an earlier large frame
         self._large_filled = 0
         self._large_size = 0
 
@@ -86,6 +92,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
             frame, self._large = self._large, None
             self.heard = True
             self.frame_received(frame)
+            self._spare = frame if len(frame) <= SPARE_BYTES else None
         header = self.header_bytes
         while not self.held and self._filled - self._start >= header:
             try:
@@ -110,9 +117,20 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
     def _begin_large(self, size: int) -> None:
         self._large_size = size
         self._large_filled = self._filled - self._start
-        self._large = bytearray(min(size, FIRST_BYTES))
+        self._large = self._buffer(min(size, FIRST_BYTES))
         self._large[: self._large_filled] = memoryview(self._shared)[self._start : self._filled]
         self._start = self._filled = 0
+
+    def _buffer(self, size: int) -> bytearray:
+        """One of `size` bytes; that of the frame before, if nobody kept it: fresh memory costs a page fault each 4 KiB."""
+        spare, self._spare = self._spare, None
+        if spare is None or getrefcount(spare) > NOBODY_ELSE or len(spare) < size // 2:
+            return bytearray(size)
+        if len(spare) < size:
+            spare.extend(bytes(size - len(spare)))
+        elif len(spare) > size:
+            del spare[size:]
+        return spare
 
     def _grow(self) -> None:
         """Twice the buffer, or what the frame needs.  A new one: the transport may still look at the old."""

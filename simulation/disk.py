@@ -279,6 +279,10 @@ class SimulatedDisk:
         """
         self._strike_in, self._strike, self._strike_at = operation, strike, path
 
+    def strike_no_more(self) -> None:
+        """Take back a strike that has not come."""
+        self._strike = None
+
     def begin(self, path: str) -> None:
         """A change is asked for: of bytes, of names, or of what is durable.  Raises Struck instead of returning."""
         if self._strike is not None and self._strike_at in path:

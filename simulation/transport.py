@@ -207,7 +207,12 @@ class SimulatedTransport(asyncio.Transport):
         if self.process is not None and self.process.paused:
             self._read_soon()
         else:
-            self.context.run(self._read)
+            try:
+                self.context.run(self._read)
+            except SystemExit as leaving:  # the loop sees a callback of the network here, not one of the process
+                if self.process is None or self.network.loop.process_exited is None:
+                    raise
+                self.network.loop.process_exited(self.process, leaving)
 
     def _refuse(self, item: Item) -> None:
         """Nobody reads any more: bytes are answered by a reset."""

@@ -332,20 +332,21 @@ class Group:
 
     # -- offsets ------------------------------------------------------------------------------------------------------
 
-    def check_commit(self, member_id: str, group_instance_id: str | None, generation: int) -> None:
-        """Whether offsets may be committed so.  Raises 22, 25, 27, 82.
+    def check_commit(self, member_id: str, group_instance_id: str | None, generation: int) -> Member | None:
+        """The member that commits offsets, if it may and is one.  Raises 22, 25, 27, 82.
 
         generation < 0 is a consumer that is no member, or a tool: welcome while there are no members.
         """
         if generation < 0 and self.state is EMPTY:
-            return
+            return None
         if generation < 0 and not member_id and group_instance_id is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        self.validated(member_id, group_instance_id)
+        member = self.validated(member_id, group_instance_id)
         if generation != self.generation:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
         if self.state is COMPLETING:
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+        return member
 
     def check_delete(self) -> None:
         """Whether the whole group may go.  Raises 68."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from minikafka.groups.group import EMPTY, PREPARING, STABLE, Group
+from minikafka.groups.group import EMPTY, Group
 from minikafka.groups.group_records import group_tombstone, offset_record, offset_tombstone
 from minikafka.groups.membership import Membership, answer_for
 from minikafka.records.coordinator import OffsetCommitValue, decode_versioned
@@ -121,11 +121,11 @@ class Offsets:
                 return ErrorCode.NONE
             return ErrorCode.GROUP_ID_NOT_FOUND if version >= GROUP_NOT_FOUND_SINCE else ErrorCode.ILLEGAL_GENERATION
         try:
-            group.check_commit(request.member_id, request.group_instance_id, generation)
+            member = group.check_commit(request.member_id, request.group_instance_id, generation)
         except KafkaError as error:
             return error.code
-        if group.state in (STABLE, PREPARING):
-            self.membership.keep_alive(group, group.members[request.member_id])
+        if member is not None:
+            self.membership.keep_alive(group, member)
         return ErrorCode.NONE
 
     def _too_long(self, text: str | None) -> bool:

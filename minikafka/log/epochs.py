@@ -33,7 +33,11 @@ class LeaderEpochs:
         self.entries: list[tuple[int, int]] = []
         self.latest = UNKNOWN
         self.dirty = False  # the file may not be durable
+<<<<<<< HEAD
         self._flushes = 0
+=======
+        self._flushes = 0  # begun; two may be under way at once, each with a file of its own
+>>>>>>> chaos
 
     def load(self) -> bool:
         """Read the file; False when it is missing or damaged, and then the batches must tell."""
@@ -121,9 +125,14 @@ class LeaderEpochs:
 
     async def flush(self) -> None:
         """Make the file durable, except for its name: that is for the owner's fsync of the folder."""
+<<<<<<< HEAD
         entries = self.entries
         self._flushes += 1
         aside = f"{self.path}.{self._flushes}.new"
+=======
+        self._flushes += 1
+        entries, aside = self.entries, f"{self.path}.{self._flushes}.new"
+>>>>>>> chaos
         file = self._disk.open(aside, "w")
         try:
             file.append(encode(entries))

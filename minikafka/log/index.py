@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 
 from durable.disk import Disk, DiskError
+from durable.replace_file import replace_file
 
 OFFSET_ENTRY = Struct(">ii")
 TIME_ENTRY = Struct(">qi")
@@ -87,9 +88,15 @@ class SparseIndex:
             file.close()
         return True
 
-    def finish(self) -> None:
-        """The segment is full: all entries to the file, none in memory.  Raises OSError."""
-        self.write()
+    def finish(self, durably: bool = False) -> None:
+        """The segment is full: all entries to the file, none in memory.  Raises OSError.
+
+        durably  the file stands in for one that was durable, and must never be half of it
+        """
+        if durably and self._growing is not None:
+            replace_file(self._disk, self.path, bytes(self._growing))
+        else:
+            self.write()
         self._growing = None
 
     def _keep(self, count: int) -> None:
@@ -133,6 +140,11 @@ class OffsetIndex(SparseIndex):
     def lookup(self, offset: int) -> int:
         """The position of the last indexed batch whose last offset is at most `offset`; 0 when there is none."""
         _, entry = self._places_below(0, offset - self.base_offset)
+        return entry[1] if entry else 0
+
+    def batch_at(self, position: int) -> int:
+        """The position of the last indexed batch that begins at `position` or before; 0 when there is none."""
+        _, entry = self._places_below(1, position)
         return entry[1] if entry else 0
 
     def truncate_to(self, offset: int) -> None:

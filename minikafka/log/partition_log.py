@@ -481,11 +481,12 @@ class PartitionLog(SegmentedLog):
         An fsync that failed is never tried again: the kernel has dropped the pages, and the next would succeed.
         """
         self._check_online()
+        here = self.mark()
         try:
             if self.epochs.dirty:
                 await self.epochs.flush()
                 self.names_changed = True
-            await self.sync()
+            await self.sync(here)
         except OSError as error:
             raise self._failed(error) from error
 

@@ -36,6 +36,12 @@ logger = logging.getLogger("minikafka")
 
 LEFTOVERS = (DELETED, ".cut", ".new", ".cleaned", ".swap")
 METADATA = "partition.metadata"
+<<<<<<< HEAD
+EVERYTHING = 1 << 63
+=======
+RECALLED_BYTES = 256 * 1024
+"""How much of the log is looked through for the last batches of producers that a snapshot knows."""
+>>>>>>> chaos
 
 
 def open_log(
@@ -56,7 +62,7 @@ def open_log(
     bases = sorted(int(name.removesuffix(LOG)) for name in names if name.endswith(LOG))
     log.log_start_offset = max(log_start_offset, bases[0] if bases else 0)
     if bases:
-        _load_segments(log, bases, now_ms, 0 if not epochs_known else None if clean else recovery_point)
+        _load_segments(log, bases, now_ms, EVERYTHING if clean else recovery_point, check_all=not epochs_known)
     else:
         log.log_end_offset = log.log_start_offset
         log.start_segment(log.log_start_offset, now_ms)
@@ -90,15 +96,16 @@ def _check_topic_id(log: PartitionLog, topic_id: bytes) -> None:
             )
 
 
-def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_from: int | None) -> None:
-    """checked_from  the offset above which batches are checked; None: nothing is"""
+def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, durable: int, check_all: bool) -> None:
+    """durable  the offset below which all is, indexes too"""
     doubted = False
     for place, base_offset in enumerate(bases):
         segment = log.new_segment(base_offset, now_ms)
         last = place == len(bases) - 1
+        next_base = durable if last else bases[place + 1]
         whole, end_offset = True, None
         # a segment that ends at the recovery point may have been rolled since, and its indexes not be durable
-        if checked_from is not None and (last or bases[place + 1] >= checked_from):
+        if check_all or (durable != EVERYTHING and next_base >= durable):
             if not doubted:
                 doubted = True
                 log.epochs.forget_from(base_offset)
@@ -115,7 +122,7 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
         log.segments.append(segment)
         log.active = segment
         if not last and end_offset is not None:
-            if not whole or (checked_from is not None and end_offset != bases[place + 1]):
+            if not whole or (next_base > durable and end_offset != next_base):
                 for base in bases[place + 1 :]:
                     logger.warning(
                         "%s: the segment at %d stands behind a hole at %d: removed", log.name, base, end_offset
@@ -124,8 +131,9 @@ def _load_segments(log: PartitionLog, bases: list[int], now_ms: int, checked_fro
                 log.fsync_folder()  # else they could come back behind what is appended next
                 last = True
             else:
-                segment.retire()
-                log.unsynced.append(segment)
+                segment.retire(durably=next_base <= durable)
+                if next_base > durable:
+                    log.unsynced.append(segment)
         if last:
             assert end_offset is not None
             log.log_end_offset = end_offset
@@ -173,6 +181,8 @@ def load_producers(log: PartitionLog) -> None:
         else:
             producer_snapshot.restore(log.producers, producers, offset)
             log.snapshot_offset = offset
+            if log.producers.producers:
+                log.producers.recall(_batches_before(log, offset))
             break
     replay_from = max(log.producers.end_offset, start_offset)
     if replay_from < end_offset:
@@ -185,6 +195,19 @@ def load_producers(log: PartitionLog) -> None:
                     indexed = segment.base_offset not in log.recovered
                     log.take_producer(segment, batch, batch.base_offset, records, indexed)
     log.producers.end_offset = end_offset
+
+
+def _batches_before(log: PartitionLog, offset: int) -> list[Batch]:
+    """The batches that end below `offset`, in order, as far back as RECALLED_BYTES go."""
+    found: list[Batch] = []
+    room = RECALLED_BYTES
+    for segment in reversed(log.segments):
+        if room > 0 and segment.base_offset < offset:
+            end = segment.locate(offset)
+            start = segment.index.batch_at(max(0, end - room))
+            found = [*(batch for position, batch in segment.batches(start) if position < end), *found]
+            room -= end - start
+    return found
 
 
 def _drop_stray_snapshots(log: PartitionLog) -> None:

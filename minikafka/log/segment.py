@@ -149,12 +149,12 @@ class Segment:
         for path in self.names():
             self.files.close(path)
 
-    def retire(self) -> None:
+    def retire(self, durably: bool = False) -> None:
         """No more is appended: the indexes get their last entry and go to their files.  Raises OSError."""
         if self.max_timestamp >= 0:
             self.time_index.append(self.max_timestamp, self.max_timestamp_offset)
-        self.index.finish()
-        self.time_index.finish()
+        self.index.finish(durably)
+        self.time_index.finish(durably)
         self.active = False
         self.files.close(self.path)
 

@@ -42,6 +42,14 @@ class Slice(NamedTuple):
 NOTHING = Slice(b"")
 
 
+class Mark(NamedTuple):
+    """A place in the log."""
+
+    offset: int
+    segment: Segment
+    truncations: int  # so far: after one more, the offset means something else
+
+
 class SegmentedLog:
     """The segments in one folder.
 
@@ -269,10 +277,14 @@ class SegmentedLog:
 
     # -- durability ----------------------------------------------------------------------------------------------
 
-    async def sync(self) -> None:
-        """Make durable what is there now, and move the recovery point behind it.  Others may append, roll, cut and
+    def mark(self) -> Mark:
+        """Where the log is now, for a `sync` up to here."""
+        return Mark(self.log_end_offset, self.active, self._truncations)
+
+    async def sync(self, mark: Mark) -> None:
+        """Make everything before `mark` durable, and move the recovery point there.  Others may append, roll, cut and
         delete meanwhile, and even ask for another."""
-        target, truncations, active = self.log_end_offset, self._truncations, self.active
+        target, active, truncations = mark
         self.rolled = False
         if self.names_changed:
             self.names_changed = False
@@ -281,6 +293,8 @@ class SegmentedLog:
             for path in segment.names():
                 if segment in self.segments:
                     await self.files.get(path).fsync()
+            if truncations != self._truncations:
+                return  # what was full may be written again
             if segment in self.unsynced:
                 self.unsynced.remove(segment)
                 segment.let_go()

@@ -47,13 +47,18 @@ class FetchSettings:
 
 
 class Copied:
-    """One partition that is copied: what the leader was told of it last, and until when it rests after an error."""
+    """One partition that is copied.
 
-    __slots__ = ("last_error", "partition", "resting_until_ms", "told")
+    asked             leader epoch and offset that the leader was told last.  An answer to anything else is too late: we
+                      have another leader by now, or have cut our log
+    resting_until_ms  after an error
+    """
+
+    __slots__ = ("asked", "last_error", "partition", "resting_until_ms")
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
-        self.told: tuple[int, int, int, int] | None = None
+        self.asked: tuple[int, int] | None = None
         self.resting_until_ms = 0
         self.last_error = ErrorCode.NONE
 
@@ -106,7 +111,7 @@ class Fetcher:
         self._forgotten.clear()
         self._changed = dict.fromkeys(self.partitions)
         for copied in self.partitions.values():
-            copied.told = None
+            copied.asked = None
 
     def next_rest_ends_ms(self) -> int | None:
         """When a resting partition wants to be asked for again."""
@@ -149,6 +154,7 @@ class Fetcher:
     def _asked(self, copied: Copied) -> FetchRequest.Topic.Partition:
         partition = copied.partition
         log = partition.log
+        copied.asked = partition.leader_epoch, log.log_end_offset
         return FetchRequest.Topic.Partition(
             partition=partition.index,
             current_leader_epoch=partition.leader_epoch,
@@ -182,6 +188,8 @@ class Fetcher:
     def _take(self, key: Key, copied: Copied, answer: FetchResponse.Topic.Partition, now_ms: int, wall_ms: int) -> bool:
         """One partition's answer; whether records were written."""
         partition = copied.partition
+        if copied.asked != (partition.leader_epoch, partition.log.log_end_offset):
+            return False
         try:
             if (
                 answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE

@@ -196,6 +196,7 @@ class Partition:
             self._fail_waiting(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if self.leading:
             self.advance_high_watermark(now_ms)
+            self.expand_isr()
 
     def _begin_reign(self, now_ms: int) -> None:
         self.leading = True
@@ -366,6 +367,14 @@ class Partition:
         ):
             self._propose((*self.isr, broker))
 
+    def expand_isr(self) -> None:
+        """Propose who has caught up and could not be proposed then: another proposal was under way, or the metadata did
+        not call its broker active yet.  An idle follower does not repeat its offset (KIP-227), so nothing else would."""
+        if self.leading and self.proposal is None and len(self.isr) <= len(self.followers):
+            for broker, follower in self.followers.items():
+                if broker not in self.isr and follower.log_end_offset != NOT_KNOWN:
+                    self._expand(broker, follower)
+
     def shrink_isr(self, now_ms: int) -> bool:
         """Propose to go on without those that lag; to be called twice within lag_time_ms.  Whether it did."""
         if not self.leading or self.proposal is not None:
@@ -404,6 +413,7 @@ class Partition:
         self.partition_epoch = partition_epoch
         self._set_isr(isr)
         self.advance_high_watermark(now_ms)
+        self.expand_isr()
 
     def isr_refused(self, proposal: Proposal, now_ms: int) -> None:
         """The controller did not take it, and will not: the set is what it was."""
@@ -444,4 +454,6 @@ class Partition:
         """Cut the log.  Below the high watermark only after an unclean election, which chose to lose records."""
         if offset < self.log.log_end_offset:
             self.log.truncate_to(offset)
+        else:  # we led once, wrote that down, and took no record before another was elected: nobody else knows that epoch
+            self.log.epochs.truncate_from_end(self.log.log_end_offset)
         self.log.high_watermark = min(self.log.high_watermark, self.log.log_end_offset)

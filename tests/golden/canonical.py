@@ -19,7 +19,7 @@ from minikafka.wire.types import ZERO_UUID, Field, Struct, uuid_text
 
 ANY = "<any>"
 
-WILDCARDS = {"port", "throttle_time_ms", "cluster_id", "finalized_features_epoch"}
+WILDCARDS = {"port", "controller_id", "throttle_time_ms", "cluster_id", "finalized_features_epoch"}
 TEXTS = {"error_message", "batch_index_error_message", "documentation"}
 NUMBERED = {"producer_id": "producer", "session_id": "session"}
 """Fields whose positive values are handed out, and what to call them."""
@@ -31,7 +31,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 IDENTITY = (
     "name", "topic", "topic_name", "group_id", "resource_type", "resource_name", "api_key", "node_id", "broker_id", "key",
-    "index", "partition_index", "partition", "partition_id", "group_instance_id", "client_id", "metadata",
+    "index", "partition_index", "partition", "partition_id", "group_instance_id", "member_id", "client_id", "metadata",
 )  # fmt: skip
 """What tells the items of a list apart: servers list them as their hash tables will."""
 SETS = {"isr_nodes", "offline_replicas", "eligible_leader_replicas"}
@@ -130,7 +130,7 @@ def _identity(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _sortable(value: Any) -> str:
-    return f"{value:020}" if isinstance(value, int) else repr(value)
+    return f"{value:020}" if isinstance(value, int) else UUID.sub("", repr(value))
 
 
 def _batches(data: bytes) -> Iterable[dict[str, Any]]:

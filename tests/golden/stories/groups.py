@@ -336,22 +336,33 @@ def instance_ids_that_cannot_be(stage: Stage) -> None:
 
 @theme.story
 def full(stage: Stage) -> None:
-    """group.max.size is 3 here.  In a stable group the fourth is refused; in a rebalance the first three to come back are
-    the group, and who is late is out."""
+    """group.max.size is 3 here: a fourth is refused, whether it is new or has been given an id."""
     group = stage.name
-    stage.coordinator(group)
     a, b, c, d = (stage.connect(who) for who in "abcd")
-    first, second, third, fourth = (one.ask(join(group, rebalance_ms=500), 9).member_id for one in (a, b, c, d))
-    a.ask(join(group, first, rebalance_ms=500), 9)
-    waiting = [b.send(join(group, second, rebalance_ms=500), 9), c.send(join(group, third, rebalance_ms=500), 9)]
-    a.until(lambda answer: len(answer.groups[0].members) == 3, describe(group), 5)
-    waiting.append(d.send(join(group, fourth, rebalance_ms=500), 9))
-    a.until(lambda answer: len(answer.groups[0].members) == 4, describe(group), 5)
-    a.ask(join(group, first, rebalance_ms=500), 9)
+    first = alone(stage, a, group)
+    second, third = entered(b, group), entered(c, group)
+    waiting = [b.send(join(group, second), 9), c.send(join(group, third), 9)]
+    d.until(lambda answer: len(answer.groups[0].members) == 3, describe(group), 5)
+    a.ask(join(group, first), 9)
     for held in waiting:
         held.answer()
-    a.ask(join(group), 9)
-    a.ask(join(group), 3)
+    fourth = entered(d, group)
+    d.ask(join(group, fourth), 9)
+    d.ask(join(group), 3)
+
+
+@theme.story
+def waited_for(stage: Stage) -> None:
+    """A member that has been given an id is waited for in a rebalance as if it had joined, until its session timeout."""
+    a, b, c = stage.connect("a"), stage.connect("b"), stage.connect("c")
+    group = stage.name
+    first = alone(stage, a, group)
+    second = entered(b, group)
+    c.ask(join(group, session_ms=300), 9)
+    waiting = b.send(join(group, second), 9)
+    until_rebalance(a, group, 1, first)
+    a.ask(join(group, first), 9)
+    waiting.answer()
 
 
 @theme.story

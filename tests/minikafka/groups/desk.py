@@ -8,6 +8,7 @@ desk.commit_log()                            the high watermark reaches the end 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -40,11 +41,14 @@ class Ticket:
         self.answer: Any = None
         self.answered_ms = -1
         self.now_ms = lambda: 0
+        self.then: list[Callable[[Any], Any]] = []  # called with the answer
 
     def __call__(self, answer: Any) -> None:
         assert self.answer is None, f"answered twice: {self.answer} and {answer}"
         self.answer = answer
         self.answered_ms = self.now_ms()
+        for then in self.then:
+            then(answer)
 
     @property
     def error(self) -> ErrorCode:
@@ -85,10 +89,14 @@ class Desk:
             batch = build_batch(records, base_offset=self.end_offset, timestamp_ms=self.now.wall_ms)
             self.end_offset += len(records)
             self.batches.append((self.end_offset, batch))
+            self.written(batch)
             self.coordinator.appended(self.end_offset, self.now)
             if self.auto_commit:
                 self.high_watermark = self.end_offset
                 self.coordinator.committed(self.high_watermark, self.now)
+
+    def written(self, batch: bytearray) -> None:
+        """For those who tell stories."""
 
     def commit_log(self, up_to: int | None = None) -> None:
         self.high_watermark = self.end_offset if up_to is None else up_to

@@ -237,6 +237,9 @@ class Life:
         base = self.log.append_as_leader(data, self.epoch, NOW + number).base_offset
         self.written.append((base, data[17:]))
 
+    def another_leader(self) -> None:
+        self.epoch += 1
+
     def begin_flush(self) -> None:
         self.flushes.append(self.loop.create_task(self.log.flush()))
 
@@ -276,7 +279,14 @@ class Life:
 def test_power_loss_takes_only_what_was_not_flushed(seed):
     """A thousand cuts: appends, flushes, truncations at once, then the power fails: any tail of any file may be gone."""
     life = Life(seed)
-    steps = [life.append] * 10 + [life.begin_flush, life.wait, life.truncate]
+    steps = [life.append] * 10 + [
+        life.another_leader,
+        life.begin_flush,
+        life.begin_flush,
+        life.wait,
+        life.wait,
+        life.truncate,
+    ]
     for _ in range(4):
         for _ in range(life.random.randrange(1, 40)):
             life.random.choice(steps)()

@@ -1,5 +1,7 @@
 """Batches against two other libraries' builders and readers, both ways, with every codec."""
 
+from contextlib import suppress
+
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatch as AioBatch
 from aiokafka.record.default_records import DefaultRecordBatchBuilder as AioBuilder
@@ -102,10 +104,8 @@ def test_a_flipped_bit_anywhere_behind_the_checksum_is_found():
 def test_damaged_records_are_read_or_refused(place, value):
     data = build_batch([Record(b"key", b"value", (("h", b"x"),)), Record(b"", None)], timestamp_ms=5)
     data[min(place, len(data) - 1)] = value
-    try:
+    with suppress(BadBatch):
         assert len(list(read_records(data))) == 2
-    except BadBatch:
-        pass
 
 
 @CODECS
