@@ -66,7 +66,7 @@ SERVERS = (
         port=9092,
         command=kafka_command,
         answers=kafka_answers,
-        connect="kcat -b 127.0.0.1:{port} -L",
+        connect="mini kafka topics list --bootstrap-server 127.0.0.1:{port}",
         nodes=KAFKA_NODES,
         ports_each=kafka_nodes.PORTS_EACH,
     ),
