@@ -198,9 +198,10 @@ class Consumer:
             timeout_s = self.settings.max_wait_ms / 1000 + self.cluster.timeouts.request
             answer: FetchResponse = await self.cluster.ask(leader, request, timeout_s)
             raise_for(answer.error_code)
+            names = {topic.topic_id: topic.topic for topic in request.topics}  # newer versions answer by id
             for topic in answer.responses:
                 for each in topic.partitions:
-                    place = topic.topic, each.partition_index
+                    place = topic.topic or names[topic.topic_id], each.partition_index
                     if each.error_code:
                         failed[place] = KafkaError(error_named(each.error_code))
                     else:
@@ -227,7 +228,10 @@ class Consumer:
             max_bytes=settings.max_bytes,
             isolation_level=int(settings.read_committed),
             session_epoch=NO_SESSION,
-            topics=[FetchRequest.Topic(topic=name, partitions=parts) for name, parts in topics.items()],
+            topics=[
+                FetchRequest.Topic(topic=name, topic_id=self.cluster.topics[name].topic_id, partitions=parts)
+                for name, parts in topics.items()
+            ],
         )
 
     def _keep(self, fetched: Fetched) -> None:
