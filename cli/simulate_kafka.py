@@ -19,6 +19,7 @@ import click
 
 from cli import campaign
 from cli.campaign import seed_options
+from cli.watched_kafka import Invariants
 from minikafka.node import Node
 from minikafka.options import OPTIONS
 from scenarios import kafka as scenario
@@ -33,6 +34,7 @@ CLIENTS, CONTROLLERS = 9092, 9093
 NODES = (1, 2, 3)
 UNTIL_S = 300.0
 DATA = "data"
+WATCH_S = 0.01
 STALL_S = 0.05, 0.3  # of an fsync now and then; a slow disk's stall is this many times longer
 
 
@@ -234,9 +236,28 @@ async def kafka_run(world: World, plan: scenario.Plan, shape: Shape) -> scenario
     for node in NODES:
         world.host(name_of(node)).disk.options.stall_s = STALL_S
         cluster.start(node)
-    report = await scenario.run(cluster, plan, world.random("scenario"))
+    running = asyncio.create_task(scenario.run(cluster, plan, world.random("scenario")))
+    watching = asyncio.create_task(watch(cluster))
+    ends: list[asyncio.Task[Any]] = [watching, running]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        report = await running
+    finally:
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
     world.note(f"report {report}")
     return report
+
+
+async def watch(cluster: SimulatedCluster) -> None:
+    """For ever.  Raises InvariantViolated."""
+    invariants = Invariants()
+    while True:
+        invariants.look(cluster.live())
+        await asyncio.sleep(WATCH_S)
 
 
 async def judge_kafka(world: World) -> object:
