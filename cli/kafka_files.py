@@ -34,6 +34,8 @@ def dump_log(names: tuple[Path, ...], files: str, deep: bool, print_data: bool, 
     if not paths:
         raise click.UsageError("name the files to read")
     options = DumpOptions(deep=deep, print_data=print_data, offsets=offsets, quiet=quiet)
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise click.ClickException(f"there is no file {', '.join(missing)}")
     faults = 0
     for path in paths:
         try:
@@ -41,7 +43,7 @@ def dump_log(names: tuple[Path, ...], files: str, deep: bool, print_data: bool, 
         except OSError as error:
             raise click.ClickException(f"{path}: {error.strerror or error}") from None
         except ValueError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(f"{path}: {error}") from None
     if faults:
         raise click.ClickException(f"{faults} fault{'s' * (faults > 1)} found")
 

@@ -5,10 +5,12 @@ middle of a read when Ctrl-C ends the program.
 """
 
 import asyncio
+import os
+import queue
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import click
 
@@ -128,7 +130,11 @@ def produce(
             async for lines in pieces():
                 for line in lines:
                     number += 1
-                    key, value = parted(line, separator, number)
+                    try:
+                        key, value = parted(line, separator, number)
+                    except click.ClickException:
+                        await producer.flush()  # what came before it
+                        raise
                     promise = await producer.send(
                         topic,
                         None if value == null else value,
@@ -157,38 +163,53 @@ def parted(line: bytes, separator: bytes | None, number: int) -> tuple[bytes | N
 
 async def pieces() -> AsyncIterator[list[bytes]]:
     """The lines of the input as they come, some at a time, without their ends."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[list[bytes] | None] = asyncio.Queue(PIECES_AHEAD)
-
-    def put(lines: list[bytes] | None) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(lines), loop).result()
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+    read_ahead: queue.Queue[list[bytes] | None] = queue.Queue(PIECES_AHEAD)
 
     def read() -> None:
-        try:
+        with suppress(RuntimeError):  # the loop has ended, and with it the program
             for lines in lines_of_input():
-                put(lines)
-            put(None)
-        except RuntimeError:  # the loop has ended, and with it the program
-            return
+                read_ahead.put(lines)
+                loop.call_soon_threadsafe(news.set)
+            read_ahead.put(None)
+            loop.call_soon_threadsafe(news.set)
 
     threading.Thread(target=read, daemon=True, name="input").start()
-    while (lines := await queue.get()) is not None:
-        yield lines
+    while True:
+        await news.wait()
+        news.clear()
+        while not read_ahead.empty():
+            lines = read_ahead.get_nowait()
+            if lines is None:
+                return
+            yield lines
 
 
 def lines_of_input() -> Iterator[list[bytes]]:
     """Blocks until there is more."""
+    read = reader()
     prompt = sys.stdin.isatty()
-    source: Any = sys.stdin.buffer  # a BufferedReader, which returns what has come instead of waiting for all
     rest = b""
     while True:
         if prompt:
             sys.stdout.write(">")
             sys.stdout.flush()
-        data = source.read1(READ_BYTES)
+        data = read()
         if not data:
             break
         *lines, rest = (rest + data).split(b"\n")
         yield [line.removesuffix(b"\r") for line in lines]
     if rest:
         yield [rest]
+
+
+def reader() -> Callable[[], bytes]:
+    """Returns what has come, b"" at the end.
+
+    From the descriptor where there is one: Python cannot end while a thread holds the lock of `sys.stdin`.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except OSError:
+        return lambda: sys.stdin.buffer.read(READ_BYTES)
+    return lambda: os.read(descriptor, READ_BYTES)

@@ -1,13 +1,16 @@
 """The servers that `mini up` starts, one entry each.
 
 An entry says how the program is called, how to see that it answers, and what a newcomer types to try it; everything
-else (ports, folders, logs, signals, the control socket) is the supervisor's, and the same for all.
+else (ports, folders, logs, signals, the control socket) is the supervisor's, and the same for all.  A server of several
+processes (`nodes`) is one entry: they start together, since they wait for each other, and each can be killed by itself.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import kafka_nodes
+from lab.kafka_peers import kafka_answers
 from lab.peers import mini_redis_command, redis_answers
 
 
@@ -18,16 +21,34 @@ class Server:
     name: str
     doc: str
     port: int  # preferred; the next free one is taken when it is not
-    command: Callable[[int, Path], list[str]]  # port, data folder -> program and arguments
+    command: Callable[..., list[str]]  # port, data folder -> program and arguments; with `nodes` also the node's number
     answers: Callable[[int], bool]  # port -> whether it serves; may block for half a second
     connect: str  # what to type, {port} filled in
     start_deadline_s: float = 60.0  # loading a large data set takes its time
+    nodes: int = 1  # processes, called name-1, name-2 ... when there are several
+    ports_each: int = 1  # of each node; the first is where clients connect
+
+    def names(self) -> list[str]:
+        """Of its processes, in the lab."""
+        return [self.name] if self.nodes == 1 else [f"{self.name}-{number}" for number in range(1, self.nodes + 1)]
+
+    def command_of(self, number: int, port: int, folder: Path) -> list[str]:
+        """How process `number` (from 1) is run, when `port` and those behind it are the server's."""
+        return self.command(port, folder) if self.nodes == 1 else self.command(port, folder, number)
 
 
 def redis_command(port: int, directory: Path) -> list[str]:
     """Unlike `mini redis start` alone, the lab keeps what you write: an AOF, fsynced every second."""
     durability = ("--appendonly", "yes", "--appendfsync", "everysec")
     return mini_redis_command("--port", str(port), "--dir", str(directory), *durability)
+
+
+KAFKA_NODES = 3
+
+
+def kafka_command(port: int, directory: Path, number: int) -> list[str]:
+    """Node `number` of three; `port` is the first one's."""
+    return kafka_nodes.command_of(kafka_nodes.properties_of(port, number, KAFKA_NODES, directory))
 
 
 SERVERS = (
@@ -38,5 +59,15 @@ SERVERS = (
         command=redis_command,
         answers=redis_answers,
         connect="redis-cli -p {port}",
+    ),
+    Server(
+        name="kafka",
+        doc="a log of records in partitions, each on three brokers",
+        port=9092,
+        command=kafka_command,
+        answers=kafka_answers,
+        connect="mini kafka topics list --bootstrap-server 127.0.0.1:{port}",
+        nodes=KAFKA_NODES,
+        ports_each=kafka_nodes.PORTS_EACH,
     ),
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import control
-from lab.child import POLL_S, PORT_TAKEN, Child, ChildError, free_port
+from lab.child import POLL_S, PORT_TAKEN, Child, ChildError, free_ports
 from lab.servers import SERVERS, Server
 
 STOP_DEADLINE_S = 10.0
@@ -33,8 +33,9 @@ class Refused(Exception):
 
 @dataclass
 class Member:
-    """A server of the table and the child that runs it now."""
+    """A process of a server of the table, and the child that runs it now."""
 
+    name: str
     server: Server
     port: int
     child: Child
@@ -43,7 +44,7 @@ class Member:
     def row(self) -> dict[str, Any]:
         """What `mini ps` shows."""
         return {
-            "name": self.server.name,
+            "name": self.name,
             "state": self.child.state,
             "address": f"127.0.0.1:{self.port}",
             "pid": self.child.pid if self.child.running else None,
@@ -111,34 +112,50 @@ class Supervisor:
             self.say(f"{server.name}: starting ...")
             since = asyncio.get_running_loop().time()
             try:
-                member = await self._start(server)
+                members = await self._start(server)
             except ChildError as error:
-                self.say(f"{error}\nThe whole log: {self._log(server)}")
+                self.say(f"{error}\nThe logs: {self.data / 'logs'}")
                 return False
             seconds = asyncio.get_running_loop().time() - since
-            self.say(f"{server.name}: ready on port {member.port} after {seconds:.1f} s")
+            ports = ", ".join(str(member.port) for member in members)
+            self.say(f"{server.name}: ready on port{'s' * (len(members) > 1)} {ports} after {seconds:.1f} s")
         return True
 
-    async def _start(self, server: Server) -> Member:
+    async def _start(self, server: Server) -> list[Member]:
         """Start on the wanted port or the next free one; again when another program was quicker to bind it."""
         wanted = self._ports.get(server.name, server.port)
-        folder = self.data / server.name
-        folder.mkdir(parents=True, exist_ok=True)
         while True:
-            port = free_port(wanted)
+            port = free_ports(wanted, server.nodes * server.ports_each)
             if wanted and port != wanted:
                 self.say(f"{server.name}: port {wanted} is taken, using {port}")
-            child = Child(server.name, server.command(port, folder.absolute()), self._log(server))
-            member = self.members[server.name] = Member(server, port, child)
-            child.start()
+            members = []
+            for number, name in enumerate(server.names(), 1):
+                folder = self.data.absolute() / name
+                folder.mkdir(parents=True, exist_ok=True)
+                child = Child(name, server.command_of(number, port, folder), self._log(name))
+                member = Member(name, server, port + (number - 1) * server.ports_each, child)
+                self.members[name] = member
+                members.append(member)
+                child.start()
             try:
-                await self._until_ready(member)
-                return member
+                await self._all_ready(members)
+                return members
             except ChildError:
-                if child.exit_code != PORT_TAKEN:
-                    await child.stopped(STOP_DEADLINE_S)
+                taken = any(member.child.exit_code == PORT_TAKEN for member in members)
+                for member in members:
+                    await member.child.stopped(STOP_DEADLINE_S)
+                if not taken:
                     raise
                 wanted = port + 1 if wanted else 0
+
+    async def _all_ready(self, members: Sequence[Member]) -> None:
+        """At the same time, as nodes of a cluster wait for each other.  Raises ChildError, the first."""
+        waiting = [asyncio.create_task(self._until_ready(member)) for member in members]
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()
 
     async def _until_ready(self, member: Member) -> None:
         """Until it answers; a Ctrl-C meanwhile ends the waiting, and `_stop_all` the child."""
@@ -153,22 +170,29 @@ class Supervisor:
             ready.cancel()
 
     async def _stop_all(self) -> None:
-        for member in reversed(self.members.values()):
+        """The last server first, and of a cluster one node after the other, so that each can hand over what it leads."""
+        deadlines: dict[str, float] = {}
+        loop = asyncio.get_running_loop()
+        for member in self.members.values():
             member.expected = False
-            if member.child.running:
-                self.say(f"{member.server.name}: stopping ...")
-                member.child.terminate()
-        deadline = asyncio.get_running_loop().time() + STOP_DEADLINE_S
-        while any(member.child.running for member in self.members.values()):
-            if self._hurried or asyncio.get_running_loop().time() > deadline:
-                for member in self.members.values():
+        while waiting := [member for member in reversed(self.members.values()) if member.child.running]:
+            begun: set[str] = set()
+            for member in waiting:
+                if member.server.name in begun and not self._hurried:
+                    continue
+                begun.add(member.server.name)
+                if member.name not in deadlines:
+                    deadlines[member.name] = loop.time() + STOP_DEADLINE_S
+                    self.say(f"{member.name}: stopping ...")
+                    member.child.terminate()
+                if self._hurried or loop.time() > deadlines[member.name]:
                     member.child.kill()
             await asyncio.sleep(POLL_S)
         if self.members:
             self.say("all stopped")
 
-    def _log(self, server: Server) -> Path:
-        return self.data / "logs" / f"{server.name}.log"
+    def _log(self, name: str) -> Path:
+        return self.data / "logs" / f"{name}.log"
 
     async def _watch(self) -> None:
         while not self._ending.is_set():
@@ -182,10 +206,10 @@ class Supervisor:
                 continue
 
     def _obituary(self, member: Member) -> str:
-        name = member.server.name
+        name = member.name
         lines = "\n".join(f"    {line}" for line in member.child.last_lines().splitlines())
         return (
-            f"{name}: ended by itself, {ending(member.child.exit_code)}; the end of {self._log(member.server)}:\n"
+            f"{name}: ended by itself, {ending(member.child.exit_code)}; the end of {self._log(name)}:\n"
             f"{lines}\n{name}: `mini start {name}` starts it again"
         )
 
@@ -207,7 +231,7 @@ class Supervisor:
         return self.members[name]
 
     async def _act_on(self, action: str, member: Member) -> str:
-        name, child = member.server.name, member.child
+        name, child = member.name, member.child
         if action == "start":
             if child.running:
                 raise Refused(f"{name}: runs already")

@@ -22,7 +22,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minikafka.controller.image import Delta, MetadataImage, Topic
 from minikafka.controller.image import Partition as Registration
@@ -55,6 +55,15 @@ SLICE_S = 0.004
 """How long applying metadata may hold the loop: a thousand new partitions come in slices."""
 
 Key = tuple[bytes, int]
+
+
+class NodeAddress(NamedTuple):
+    """Where one broker is, for a client."""
+
+    node_id: int
+    host: str
+    port: int
+    rack: str | None
 
 
 class Broker:
@@ -183,6 +192,16 @@ class Broker:
         registered = self.image.brokers.get(broker)
         endpoint = registered.endpoint(self.inter_broker) if registered is not None else None
         return (endpoint.host, endpoint.port) if endpoint is not None else None
+
+    def endpoints(self, brokers: Iterable[int], listener: str) -> list[NodeAddress]:
+        """Where clients of `listener` find these brokers; those that are fenced or not on it are left out."""
+        found = []
+        for broker in brokers:
+            known = self.image.brokers.get(broker)
+            endpoint = known.endpoint(listener) if known is not None and not known.fenced else None
+            if known is not None and endpoint is not None:
+                found.append(NodeAddress(broker, endpoint.host, endpoint.port, known.rack))
+        return found
 
     def may_join_isr(self, broker: int, broker_epoch: int) -> bool:
         """See `replication.partition.Brokers`."""

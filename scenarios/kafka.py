@@ -141,9 +141,9 @@ class Arena:
             )
 
         await self._until(self.plan.calm_s, "every producer to be served after everything was mended", served)
+        self.draining = True
         await self._until(self.plan.calm_s, "every replica to be in sync again", self.cluster.all_in_sync)
         report.calm_after_s = self._now() - began
-        self.draining = True
         await self._until(self.plan.calm_s, "what was sent to be acknowledged", lambda: all(p.idle for p in producers))
         await self._until(self.plan.calm_s, "the replicas to become the same", self._same)
         ends = {partition: self._end(partition) for partition in range(self.plan.partitions)}

@@ -43,6 +43,7 @@ from lab.peers import PeerMissing
 
 MB = 1_000_000
 VOLUME = 1000 * MB  # written by all brokers together while a row is measured, at most
+REQUESTS_MAX = 100_000  # a second: more than any server answers
 FILL_BYTES = 300 * MB  # what consumers find
 GONE_DEADLINE_S = 10.0
 SETTLE_S = 1.0  # after a start, before memory is read
@@ -199,7 +200,7 @@ class Fault(Exception):
 def produce(kafka: Kafka, row: Row, topic: str, seconds: float, figures: Figures) -> None:
     with a_topic(kafka, topic, row):
         if row.kind == "produce":
-            touch_memory(int(min(VOLUME, seconds * VOLUME)))
+            touch_memory(int(min(VOLUME, seconds * REQUESTS_MAX * row.records * row.size)))
         measured, cpu_s = load(kafka, "produce", topic, *row.load, f"--seconds={seconds}")
         no_faults(measured)
     figures.rates.append(measured.rate)

@@ -32,6 +32,7 @@ from crc32c import crc32c
 
 SMALLEST_BUFFER = 256 * 1024
 FRAME_MAX = 100 * 1024 * 1024
+JOINED_MAX = 64 * 1024  # an answer below it costs less copied than sent in pieces
 EARLIEST, LATEST = -2, -1
 CORRUPT_MESSAGE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, TOPIC_ALREADY_EXISTS = 2, 1, 3, 36
 
@@ -449,11 +450,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def reply(self, pieces: list[bytes]) -> None:
         """Put an answer behind those that wait to be sent: big pieces as they are, small ones joined."""
-        size = INT32.pack(sum(map(len, pieces)))
-        if len(pieces) < 16 or sum(map(len, pieces)) < SMALLEST_BUFFER:
-            self.replies.append(b"".join([size, *pieces]))
+        size = sum(map(len, pieces))
+        if size < JOINED_MAX:
+            self.replies.append(b"".join([INT32.pack(size), *pieces]))
         else:
-            self.replies += (size, *pieces)
+            self.replies += (INT32.pack(size), *pieces)
 
 
 PRODUCE_HEAD = Struct(">hi")  # acks, timeout

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Reply = Callable[[FetchResponse], None]
 READ_COMMITTED = 1
 WITH_TOPIC_IDS = 13
+ANOTHER_LEADS = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 
 def fetch(broker: Broker, request: FetchRequest, context: RequestContext, reply: Reply) -> None:
@@ -47,6 +48,7 @@ class Consume:
     def __init__(self, broker: Broker, request: FetchRequest, context: RequestContext, reply: Reply) -> None:
         self.broker = broker
         self.request = request
+        self.context = context
         self.by_id = context.api_version >= WITH_TOPIC_IDS
         self.reply = reply
         self.committed_only = request.isolation_level == READ_COMMITTED
@@ -81,8 +83,28 @@ class Consume:
         if not (last or urgent or total >= self.request.min_bytes):
             return False
         self.broker.bytes_out += total
-        self.reply(FetchResponse(responses=topics))
+        response = FetchResponse(responses=topics)
+        if urgent:
+            self._tell_leaders(response)
+        self.reply(response)
         return True
+
+    def _tell_leaders(self, response: FetchResponse) -> None:
+        """Whom to ask instead, where this broker does not lead: it spares the client a Metadata (KIP-951)."""
+        image, leaders = self.broker.image, dict[int, None]()
+        for topic in response.responses:
+            topic_id = topic.topic_id if self.by_id else image.topic_ids.get(topic.topic)
+            for answer in topic.partitions:
+                known = None if topic_id is None else image.partition(topic_id, answer.partition_index)
+                if known is not None and answer.error_code in ANOTHER_LEADS:
+                    answer.current_leader = Answer.CurrentLeader(
+                        leader_id=known.leader, leader_epoch=known.leader_epoch
+                    )
+                    leaders[known.leader] = None
+        response.node_endpoints = [
+            FetchResponse.NodeEndpoint(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
+            for each in self.broker.endpoints(leaders, self.context.listener)
+        ]
 
     def _read(
         self, topic: FetchRequest.Topic, asked: FetchRequest.Topic.Partition, room: int, at_least_one: bool

@@ -70,6 +70,8 @@ def produce(
                 waiting.wait_for(answer, partition, last_offset + 1)
         topics.append(Topic(name=topic.name, partition_responses=answers))
     response = ProduceResponse(responses=topics)
+    if any_failed:
+        tell_leaders(broker, response, context.listener)
     if acks == NONE:
         if any_failed:
             context.disconnect("a produce with acks=0 failed")  # the only way to tell: the client asks for metadata
@@ -97,13 +99,27 @@ def failed(broker: Broker, topic: str, index: int, error: KafkaError) -> Answer:
     """The answer that carries an error; with the leader that there is, where we are not it (KIP-951)."""
     answer = Answer(index=index, error_code=error.code, base_offset=-1, log_append_time_ms=-1, log_start_offset=-1)
     answer.error_message = str(error) if error.code in TOLD_WITH_MESSAGE else None
-    if error.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH):
+    if error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
         registration = broker.registration_named(topic, index)
         if registration is not None:
             answer.current_leader = Answer.CurrentLeader(
                 leader_id=registration.leader, leader_epoch=registration.leader_epoch
             )
     return answer
+
+
+def tell_leaders(broker: Broker, response: ProduceResponse, listener: str) -> None:
+    """Where those are that lead what this broker does not."""
+    leaders = {
+        answer.current_leader.leader_id: None
+        for topic in response.responses
+        for answer in topic.partition_responses
+        if answer.current_leader is not None
+    }
+    response.node_endpoints = [
+        ProduceResponse.NodeEndpoint(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
+        for each in broker.endpoints(leaders, listener)
+    ]
 
 
 TOLD_WITH_MESSAGE = frozenset({ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP})

@@ -33,7 +33,7 @@ class LeaderEpochs:
         self.entries: list[tuple[int, int]] = []
         self.latest = UNKNOWN
         self.dirty = False  # the file may not be durable
-        self._flushes = 0
+        self._flushes = 0  # begun; two may be under way at once, each with a file of its own
 
     def load(self) -> bool:
         """Read the file; False when it is missing or damaged, and then the batches must tell."""
@@ -121,9 +121,8 @@ class LeaderEpochs:
 
     async def flush(self) -> None:
         """Make the file durable, except for its name: that is for the owner's fsync of the folder."""
-        entries = self.entries
         self._flushes += 1
-        aside = f"{self.path}.{self._flushes}.new"
+        entries, aside = self.entries, f"{self.path}.{self._flushes}.new"
         file = self._disk.open(aside, "w")
         try:
             file.append(encode(entries))

@@ -142,6 +142,11 @@ class OffsetIndex(SparseIndex):
         _, entry = self._places_below(0, offset - self.base_offset)
         return entry[1] if entry else 0
 
+    def batch_at(self, position: int) -> int:
+        """The position of the last indexed batch that begins at `position` or before; 0 when there is none."""
+        _, entry = self._places_below(1, position)
+        return entry[1] if entry else 0
+
     def truncate_to(self, offset: int) -> None:
         """Drop the entries of `offset` and above."""
         self._keep(self._places_below(0, offset - self.base_offset - 1)[0])

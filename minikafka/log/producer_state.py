@@ -12,11 +12,15 @@ An idempotent producer numbers its records per partition.  Of each one the log k
 Five, because a client keeps at most five requests in flight on a connection.  Followers and recovery take the state from
 the batches themselves and check nothing, as the leader did; so it survives a change of leaders.
 
+A snapshot has room for one batch of each producer.  The four before it are looked up in the log again (`recall`), or a
+broker that is stopped and started would call the retry of an earlier one out of order: Kafka's does.
+
 Nothing is read or written here: the log feeds batches in and keeps snapshots (producer_snapshot.py).
 
 Source: KIP-98, KIP-360; Kafka's `ProducerAppendInfo.java`, `ProducerStateEntry.java`.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from minikafka.records.batch import CONTROL, TRANSACTIONAL, Batch
@@ -149,6 +153,23 @@ class ProducerState:
         if attributes & TRANSACTIONAL and producer.open_since < 0:
             producer.open_since = self.open[batch.producer_id] = base_offset
         return None
+
+    def recall(self, batches: Iterable[Batch]) -> None:
+        """Batches from before the state was kept, in order: of each known producer's, the last few are seen again."""
+        earlier: dict[int, list[SeenBatch]] = {}
+        for batch in batches:
+            producer = self.producers.get(batch.producer_id)
+            if producer is None or producer.epoch != batch.producer_epoch or not producer.batches:
+                continue
+            delta = batch.last_offset_delta
+            last_offset = batch.base_offset + delta
+            if batch.base_sequence >= 0 and not batch.is_control and last_offset < producer.batches[0].last_offset:
+                last_sequence = (batch.base_sequence + delta) & SEQUENCE_MASK
+                found = earlier.setdefault(batch.producer_id, [])
+                found.append(SeenBatch(last_sequence, last_offset, delta, batch.max_timestamp))
+        for producer_id, found in earlier.items():
+            producer = self.producers[producer_id]
+            producer.batches = [*found, *producer.batches][-KEPT_BATCHES:]
 
     def _end(self, producer_id: int, producer: Producer, offset: int, marker: Marker) -> EndedTransaction | None:
         producer.coordinator_epoch = marker.coordinator_epoch

@@ -37,6 +37,8 @@ logger = logging.getLogger("minikafka")
 LEFTOVERS = (DELETED, ".cut", ".new", ".cleaned", ".swap")
 METADATA = "partition.metadata"
 EVERYTHING = 1 << 63
+RECALLED_BYTES = 256 * 1024
+"""How much of the log is looked through for the last batches of producers that a snapshot knows."""
 
 
 def open_log(
@@ -176,6 +178,8 @@ def load_producers(log: PartitionLog) -> None:
         else:
             producer_snapshot.restore(log.producers, producers, offset)
             log.snapshot_offset = offset
+            if log.producers.producers:
+                log.producers.recall(_batches_before(log, offset))
             break
     replay_from = max(log.producers.end_offset, start_offset)
     if replay_from < end_offset:
@@ -188,6 +192,19 @@ def load_producers(log: PartitionLog) -> None:
                     indexed = segment.base_offset not in log.recovered
                     log.take_producer(segment, batch, batch.base_offset, records, indexed)
     log.producers.end_offset = end_offset
+
+
+def _batches_before(log: PartitionLog, offset: int) -> list[Batch]:
+    """The batches that end below `offset`, in order, as far back as RECALLED_BYTES go."""
+    found: list[Batch] = []
+    room = RECALLED_BYTES
+    for segment in reversed(log.segments):
+        if room > 0 and segment.base_offset < offset:
+            end = segment.locate(offset)
+            start = segment.index.batch_at(max(0, end - room))
+            found = [*(batch for position, batch in segment.batches(start) if position < end), *found]
+            room -= end - start
+    return found
 
 
 def _drop_stray_snapshots(log: PartitionLog) -> None:

@@ -6,10 +6,10 @@
     00000000000000368769.txnindex    aborted transactions, when there are any              transaction_index.py
     00000000000000368769.snapshot    what was known of producers before it                 producer_snapshot.py
 
-Only the last segment of a log, the active one, is written.  It is read by pread, as it grows and may be cut; the others
-are given to sockets as views of the page cache, without a copy.  A view outlives what happens to its file's name, but not
-a cut of the file itself: reading a mapping past the end of its file kills the process.  So a segment that was ever viewed
-is not cut in place: what remains is copied to a new file, which takes over the name.
+Only the last segment of a log, the active one, is written.  What is read is given to sockets as a view of the page cache,
+without a copy, unless it is so small that copying is quicker.  A view outlives what happens to its file's name, but not a cut
+of the file itself: reading a mapping past the end of its file kills the process.  So while a view is about the file is not cut
+in place: what remains is copied to a new file, which takes over the name.
 
 Source: Kafka's `LogSegment.java`, `FileRecords.java`.  Next: partition_log.py, segments in order.
 """
@@ -20,7 +20,9 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from mmap import mmap
 from posixpath import join
+from weakref import WeakSet
 
 from durable.disk import Disk, DiskError
 from minikafka.log.index import TIME_ENTRY, BadIndex, OffsetIndex, TimeIndex
@@ -39,6 +41,7 @@ from minikafka.records.batch import (
 
 LOG, INDEX, TIME_INDEX, TRANSACTIONS, SNAPSHOT = ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
 DELETED = ".deleted"
+VIEW_BYTES = 32 * 1024  # from here on mapping a file costs less than copying from it
 SCAN = 64 * 1024  # bytes read at once when batches are walked
 COPY = 1 << 20
 WALKED_BELOW = 1 << 20  # bytes of log: a few milliseconds
@@ -82,7 +85,7 @@ class Segment:
         self.max_timestamp_offset = base_offset  # the last offset of the first batch that has it
         self.first_timestamp = -1  # ms, the largest in the first batch; -1 when not known
         self._since_index_entry = 0  # bytes
-        self._viewed = False
+        self._views: WeakSet[mmap] = WeakSet()
 
     @property
     def disk(self) -> Disk:
@@ -211,10 +214,12 @@ class Segment:
 
     def bytes_at(self, position: int, size: int) -> Buffer:
         """`size` bytes, which are there."""
-        if self.active:
+        if size < VIEW_BYTES:
             return self._read(size, position)
-        self._viewed = True
-        return self.disk.view(self.path, position, size)
+        view = self.disk.view(self.path, position, size)
+        if isinstance(view.obj, mmap):
+            self._views.add(view.obj)  # what every slice of the view keeps alive
+        return view
 
     def batches(self, position: int = 0) -> Iterator[tuple[int, Batch]]:
         """(position, header) of each batch from one that begins at `position`.  Raises BadBatch."""
@@ -271,7 +276,7 @@ class Segment:
     def _cut(self, size: int) -> None:
         """The file ends at `size` from now on, durably: else what was cut off could come back under what is written
         next.  Views of it that are still about stay whole."""
-        if self._viewed:
+        if self._views:
             aside = self.path + ".cut"
             copy = self.disk.open(aside, "w")
             try:
@@ -289,7 +294,7 @@ class Segment:
             self.files.close(self.path)
             self.disk.rename(aside, self.path)
             self.disk.fsync_dir(self.folder)
-            self._viewed = False
+            self._views.clear()
         else:
             file = self.files.get(self.path)
             file.truncate(size)

@@ -63,6 +63,29 @@ class RecordsRefused(KafkaError):
         self.record_errors = record_errors  # (index in the batch, message)
 
 
+class NoBatch(KafkaError):
+    """Not one batch of format 2: refused before the log is asked."""
+
+
+TOLD_LOG_START = {
+    ErrorCode.INVALID_RECORD,
+    ErrorCode.INVALID_TIMESTAMP,
+    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ErrorCode.INVALID_PRODUCER_EPOCH,
+    ErrorCode.UNKNOWN_SERVER_ERROR,
+}
+
+
+def tells_log_start(error: KafkaError) -> bool:
+    """Whether a Produce answer with this error has the log's start offset in it, or -1."""
+    return error.code in TOLD_LOG_START and not isinstance(error, NoBatch)
+
+
+def text_for_client(error: KafkaError) -> str | None:
+    """The error message in a Produce answer."""
+    return str(error) if isinstance(error, RecordsRefused) else None
+
+
 def refuse(code: ErrorCode, message: str) -> KafkaError:
     return KafkaError(code, message)
 
@@ -74,16 +97,16 @@ def examine(records: Buffer, partition: str, settings: LogSettings, origin: Orig
     """
     length = _length(records)
     if len(records) < length:
-        raise refuse(ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition")
+        raise NoBatch(ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition")
     (magic,) = SIGNED_BYTE.unpack_from(records, MAGIC_AT)
     if not 0 <= magic <= MAGIC:
         raise RecordsRefused(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
     if magic != MAGIC:
-        raise refuse(
+        raise NoBatch(
             ErrorCode.INVALID_RECORD, "Produce requests are only allowed to contain record batches with magic version 2"
         )
     if len(records) >= length + PREFIX_SIZE and len(records) >= length + _length(records, length):
-        raise refuse(
+        raise NoBatch(
             ErrorCode.INVALID_RECORD,
             "Produce requests are only allowed to contain exactly one record batch per partition",
         )

@@ -454,4 +454,6 @@ class Partition:
         """Cut the log.  Below the high watermark only after an unclean election, which chose to lose records."""
         if offset < self.log.log_end_offset:
             self.log.truncate_to(offset)
+        else:  # we led once, wrote that down, and took no record before another was elected: nobody else knows that epoch
+            self.log.epochs.truncate_from_end(self.log.log_end_offset)
         self.log.high_watermark = min(self.log.high_watermark, self.log.log_end_offset)

