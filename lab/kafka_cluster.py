@@ -177,7 +177,12 @@ class RealCluster:
         return self.watch.leader(self._turn)
 
     def all_in_sync(self) -> bool:
-        return all(child.running for child in self.children.values()) and self.watch.all_in_sync()
+        return not self.missing()
+
+    def missing(self) -> list[str]:
+        """What keeps it from being whole, in words."""
+        down = [f"broker {node} does not run" for node, child in self.children.items() if not child.running]
+        return down or self.watch.missing()
 
     def check_alive(self) -> None:
         """Raises ChildError when a node ended that nobody had touched."""

@@ -69,18 +69,22 @@ class Watch:
         led = self.leaders.get(turn % self.partitions)
         return led.leader if led is not None and led.leader >= 0 else None
 
-    def all_in_sync(self) -> bool:
-        """Every node answers, none is fenced, and nothing is under-replicated."""
+    def missing(self) -> list[str]:
+        """What keeps us from saying that all is well: every node answers, none is fenced, nothing is under-replicated."""
         now = asyncio.get_running_loop().time()
-        return (
-            all(now - sight.at < FRESH_S for sight in self.sights.values())
-            and all(
-                sight.figures.get("under_replicated_partitions") == 0 and sight.figures.get("fenced") == 0
-                for sight in self.sights.values()
-            )
-            and len(self.leaders) == self.partitions
-            and all(len(led.isr) == len(self.sights) for led in self.leaders.values())
-        )
+        found = []
+        for node, sight in self.sights.items():
+            if now - sight.at > FRESH_S:
+                found.append(f"broker {node} does not answer")
+            elif sight.figures.get("fenced") != 0:
+                found.append(f"broker {node} is fenced")
+            elif count := sight.figures.get("under_replicated_partitions"):
+                found.append(f"broker {node} leads {count:g} partitions that are under-replicated")
+        for partition in range(self.partitions):
+            led = self.leaders.get(partition)
+            if led is None or len(led.isr) < len(self.sights):
+                found.append(f"partition {partition} has in sync {members(led.isr if led else ())}")
+        return found
 
     def office(self, node: int) -> str:
         """What a node is in charge of, for people."""
