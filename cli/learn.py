@@ -1,4 +1,4 @@
-"""`mini learn raft`: an election and the repair of a log, played in the terminal.
+"""`mini learn raft`: an election and the repair of a log, played in the terminal.  `mini learn kafka`: a failover.
 
 Four scenes, with the sections of the paper that tell of them.  The servers are those of raft/; which of them leads, and how
 long each message takes, follows from the seed, and so do the lines: one of these performances is a test.
@@ -141,3 +141,16 @@ def raft(seed: int, speed: float, no_color: bool) -> None:
             time.sleep(min(slowest, max(PAUSE_S[0], 0.05 * (line.ms - before))) / speed)
         before = line.ms
         click.echo(line.text, color=False if no_color else None)
+
+
+@learn.command()
+@click.option("--seed", default=1, show_default=True, help="Another one is another course of things.")
+@click.option("--speed", default=1.0, show_default=True, help="2 is twice as fast; 0 does not wait at all.")
+def kafka(seed: int, speed: float) -> None:
+    """A leader dies and comes back, by three brokers of minikafka."""
+    from cli.kafka_stage import perform as perform_failover  # the brokers take a moment to import
+
+    for line in perform_failover(seed):
+        click.echo(line)
+        if speed > 0:
+            time.sleep(PAUSE_S[1] / 4 / speed)

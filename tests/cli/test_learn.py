@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from cli.kafka_stage import perform as perform_failover
 from cli.learn import learn, perform
 
 TRACE = Path(__file__).parent.parent / "traces" / "learn_raft.txt"
@@ -52,3 +53,21 @@ def test_colors_are_for_the_eye_only():
 
 def test_no_line_is_wider_than_a_wide_terminal():
     assert max(map(len, play("--no-color").splitlines())) <= 120
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_whatever_the_seed_a_failover_ends_with_three_equal_logs_of_what_was_committed(seed):
+    lines = list(perform_failover(seed))
+    last = {
+        line.split("log of broker ")[1][0]: line.split("log of broker ")[1][1:].strip()
+        for line in lines
+        if "log of" in line
+    }
+    assert last == {"1": "[a][b][c]", "2": "[a][b][c]", "3": "[a][b][c]"}
+    assert any(" x" in line for line in lines)
+
+
+def test_the_tour_shows_the_failover_of_seed_1():
+    tour = (Path(__file__).parent.parent.parent / "minikafka" / "README.md").read_text()
+    events = [line for line in perform_failover(1) if " ms " in line]
+    assert "\n".join(events[-12:]) in tour
