@@ -56,7 +56,7 @@ def test_its_records_are_read():
 
 def test_what_kafka_knew_of_producers_and_transactions_is_known():
     log = opened(copied())
-    assert [len(producer.batches) for producer in log.producers.producers.values()] == [1] * 6
+    assert [len(producer.batches) for producer in log.producers.producers.values()] == [3, 3, 3, 3, 3, 2]
     assert log.aborted_transactions(0, 64) == [transaction_index.AbortedTransaction(5, 62, 63, 64)]
     assert log.offset_for_time(FIRST_MS + 1010, 64) == (FIRST_MS + 1010, 16, 0)
 
