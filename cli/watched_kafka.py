@@ -36,6 +36,7 @@ class Invariants:
         self._epochs: dict[Key, int] = {}
         self._watermarks: dict[tuple[Key, int, bytes], int] = {}  # partition, epoch, life of the broker
         self._committed: dict[Key, int] = {}
+        self._offset = -1
 
     def look(self, nodes: Mapping[int, Node]) -> None:
         """At all nodes that run.  Raises InvariantViolated."""
@@ -46,7 +47,8 @@ class Invariants:
                 if partition.leading:
                     self._look_at_leader(number, node, key, partition)
         image = newest_image(nodes)
-        if image is not None:
+        if image is not None and image.offset >= self._offset:  # after a restart a controller knows less for a while
+            self._offset = image.offset
             self._look_at_image(image, brokers)
 
     def _look_at_leader(self, number: int, node: Node, key: Key, partition: Partition) -> None:

@@ -11,6 +11,7 @@ Source: Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014); POS
 """
 
 import errno
+from collections.abc import Callable
 from contextlib import suppress
 from posixpath import dirname, join
 
@@ -36,8 +37,11 @@ def replace_file(disk: Disk, path: str, content: bytes, *, temporary: str | None
     disk.fsync_dir(dirname(path) or ".")
 
 
-async def replace_file_soon(disk: Disk, path: str, content: bytes, *, temporary: str | None = None) -> None:
-    """The same, without holding up everyone else during the fsync; nobody may replace the same path meanwhile."""
+async def replace_file_soon(
+    disk: Disk, path: str, content: bytes, *, temporary: str | None = None, wanted: Callable[[], bool] = lambda: True
+) -> None:
+    """The same, without holding up everyone else during the fsync; nobody may replace the same path meanwhile, unless
+    `wanted()` then says that this content is not the newest any more, and is dropped."""
     aside = _aside(path, temporary)
     try:
         file = _written(disk, aside, content)
@@ -45,6 +49,9 @@ async def replace_file_soon(disk: Disk, path: str, content: bytes, *, temporary:
             await file.fsync()
         finally:
             file.close()
+        if not wanted():
+            _forget(disk, aside)
+            return
         disk.rename(aside, path)
     except OSError:
         _forget(disk, aside)

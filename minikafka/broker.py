@@ -124,6 +124,7 @@ class Broker:
             broker_epoch=lambda: lifecycle.epoch,
             address_of=self.address_of,
             failed=self.log_failed,
+            truncated=lambda partition: folders.truncated(partition.log),
             flush=self.flush_then,
             flush_counts=self.flush_counts,
         )

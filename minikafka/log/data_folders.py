@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from posixpath import join
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from durable.disk import Disk, Lock
-from durable.replace_file import replace_file_soon
+from durable.replace_file import replace_file, replace_file_soon
 from minikafka.log.checkpoints import (
     HIGH_WATERMARK,
     LOG_START,
@@ -329,18 +329,35 @@ class DataFolders:
 
     async def checkpoint_recovery_points(self) -> None:
         for folder in self._online():
-            folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
+            points = folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
             folder.starts = {key: log.log_start_offset for key, log in folder.logs.items() if log.log_start_offset}
-            await self._write(folder, RECOVERY_POINT, folder.recovery_points)
+            await self._write(folder, RECOVERY_POINT, points, lambda: folder.recovery_points is points)
             await self._write(folder, LOG_START, folder.starts)
+
+    def truncated(self, log: PartitionLog) -> None:
+        """The log was cut.  Where the checkpoint says that more is durable it is replaced now, before anything is appended:
+        after a power failure nobody would look whether what stands below it is whole.  What is durable is rarely cut."""
+        folder = self._folder_of.get(log)
+        if folder is None or not folder.online:
+            return
+        if any(folder.recovery_points.get(key, 0) > each.recovery_point for key, each in folder.logs.items()):
+            folder.recovery_points = {key: each.recovery_point for key, each in folder.logs.items()}
+            try:
+                content = offsets_text(folder.recovery_points)
+                path = join(folder.path, RECOVERY_POINT)
+                replace_file(self.disk, path, content, temporary=f"{RECOVERY_POINT}.cut.new")
+            except OSError as error:
+                self._offline(folder, error)
 
     def _online(self) -> list[DataFolder]:
         return [folder for folder in self.folders if folder.online]
 
-    async def _write(self, folder: DataFolder, name: str, offsets: Offsets) -> None:
+    async def _write(
+        self, folder: DataFolder, name: str, offsets: Offsets, wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         try:
             async with folder.writing:
-                await replace_file_soon(self.disk, join(folder.path, name), offsets_text(offsets))
+                await replace_file_soon(self.disk, join(folder.path, name), offsets_text(offsets), wanted=wanted)
         except OSError as error:
             self._offline(folder, error)
 

@@ -68,6 +68,7 @@ class Fetcher:
 
     broker_epoch()   of this broker now: a leader counts no fetch of an earlier life
     failed(partition, error)   of the log: its disk is gone
+    truncated(partition)       its log was cut, and nothing appended since
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Fetcher:
         broker_epoch: Callable[[], int],
         settings: FetchSettings,
         failed: Callable[[Partition, KafkaError], None],
+        truncated: Callable[[Partition], None],
     ) -> None:
         self.me, self.leader = me, leader
         self.broker_epoch = broker_epoch
         self.settings = settings
         self.failed = failed
+        self.truncated = truncated
         self.partitions: dict[Key, Copied] = {}
         self._changed: dict[Key, None] = {}  # to be told with the next request
         self._forgotten: dict[Key, None] = {}
@@ -197,6 +200,7 @@ class Fetcher:
             ):
                 # We have been away for longer than the leader keeps its records.
                 partition.log.truncate_fully_and_start_at(answer.log_start_offset)
+                self.truncated(partition)
                 self._changed[key] = None
                 return False
             if answer.error_code:
@@ -205,6 +209,7 @@ class Fetcher:
             copied.last_error = ErrorCode.NONE
             if answer.diverging_epoch is not None:
                 partition.diverged(answer.diverging_epoch.epoch, answer.diverging_epoch.end_offset)
+                self.truncated(partition)
                 self._changed[key] = None
                 return False
             records = answer.records

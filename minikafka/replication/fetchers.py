@@ -37,7 +37,9 @@ class LeaderLink:
     def __init__(self, fetchers: Fetchers, leader: int) -> None:
         self.owner = fetchers
         self.leader = leader
-        self.fetcher = Fetcher(fetchers.me, leader, fetchers.broker_epoch, fetchers.settings, fetchers.failed)
+        self.fetcher = Fetcher(
+            fetchers.me, leader, fetchers.broker_epoch, fetchers.settings, fetchers.failed, fetchers.truncated
+        )
         self.link: PeerLink | None = None
         self._loop = asyncio.get_running_loop()
         self._asked = False
@@ -138,6 +140,7 @@ class Fetchers:
         broker_epoch: Callable[[], int],
         address_of: Callable[[int], Address | None],
         failed: Callable[[Partition, KafkaError], None],
+        truncated: Callable[[Partition], None],
         flush: Callable[[list[Partition], Callable[[], None]], None],
         flush_counts: bool,
     ) -> None:
@@ -150,6 +153,7 @@ class Fetchers:
         self.broker_epoch = broker_epoch
         self.address_of = address_of
         self.failed = failed
+        self.truncated = truncated
         self.flush = flush
         self.flush_counts = flush_counts
         self.links: dict[int, LeaderLink] = {}

@@ -20,7 +20,15 @@ class Pair:
         self.follower.update(registration(leader=1), now_ms=0)
         self.sessions = Sessions(Random(1))
         self.broken = []
-        self.fetcher = Fetcher(2, 1, lambda: 12, FetchSettings(backoff_ms=100), lambda *each: self.broken.append(each))
+        self.cut = []
+        self.fetcher = Fetcher(
+            2,
+            1,
+            lambda: 12,
+            FetchSettings(backoff_ms=100),
+            lambda *each: self.broken.append(each),
+            self.cut.append,
+        )
         self.fetcher.add(self.follower)
         self.now_ms = 0
 
