@@ -71,6 +71,8 @@ class Consume:
 
     def attempt(self, last: bool) -> bool:
         """Read, and answer if it is enough, if a partition has an error, or if this is the `last` chance."""
+        if not last and self.request.min_bytes > 1 and self._too_little():
+            return False
         topics, total, urgent = [], 0, False
         for topic in self.request.topics:
             answers = []
@@ -88,6 +90,22 @@ class Consume:
             self._tell_leaders(response)
         self.reply(response)
         return True
+
+    def _too_little(self) -> bool:
+        """Whether there is less than min_bytes, and nothing else to say: seen from the indexes, without a read."""
+        total = 0
+        for topic in self.request.topics:
+            for asked in topic.partitions:
+                partition = self._find(topic, asked.partition)
+                if partition is None or not partition.leading:
+                    return False
+                if asked.last_fetched_epoch >= 0 or asked.current_leader_epoch not in (-1, partition.leader_epoch):
+                    return False
+                log = partition.log
+                if not log.log_start_offset <= asked.fetch_offset <= log.log_end_offset:
+                    return False
+                total += log.bytes_between(asked.fetch_offset, log.high_watermark)
+        return total < self.request.min_bytes
 
     def _tell_leaders(self, response: FetchResponse) -> None:
         """Whom to ask instead, where this broker does not lead: it spares the client a Metadata (KIP-951)."""
