@@ -36,7 +36,9 @@ class RealCluster:
     def __init__(self, folder: Path, watched: tuple[str, int], say: Callable[[str], None]) -> None:
         self.folder = folder
         self.say = say
-        self.silent = False  # how a cut shows: False resets connections and refuses new ones, True swallows what is sent
+        self.silent = (
+            False  # how a cut shows: False resets connections and refuses new ones, True swallows what is sent
+        )
         self.ports = {node: free_port() for node in NODES}
         self._controller_ports = {node: free_port() for node in NODES}
         self._admin_ports = {node: free_port() for node in NODES}
@@ -159,12 +161,14 @@ class RealCluster:
     def slow_disk(self, node: int, factor: float) -> None:
         """Only the simulator has such disks; a mended one is all that is asked of us."""
 
-    clock_rate = slow_disk
+    def clock_rate(self, node: int, rate: float) -> None:
+        """Nor are clocks ours to change."""
 
-    def strike(self, node: int, steps: int) -> None:
+    def power_loss(self, node: int) -> None:
         raise NotImplementedError("only the simulator can make the power fail")
 
-    power_loss = strike  # type: ignore[assignment]
+    def strike(self, node: int, steps: int) -> None:
+        self.power_loss(node)
 
     # -- what it knows ------------------------------------------------------------------------------------------------
 
