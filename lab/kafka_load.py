@@ -106,7 +106,8 @@ class Writer:
         if error is not None:
             self.load.refused[error.name()] = self.load.refused.get(error.name(), 0) + 1
             return
-        sent.offsets[number] = message.offset()
+        offset = message.offset()
+        sent.offsets[number] = -1 if offset is None else offset  # None: the broker only said that it has it already
         self.acknowledged += 1
         self.slowest_s = max(self.slowest_s, now - since)
         self.load.outages.served(sent.partition, now)
