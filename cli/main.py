@@ -17,6 +17,7 @@ Try it:
   mini redis start --port 6380 --appendonly yes
   mini kill redis               from a second terminal: kill -9, then `mini start redis`
   mini chaos run redis-kill9    the same twenty times under load, and everything read back
+  mini chaos run kafka-kill-leader    three brokers under fire for two minutes
   mini simulate redis           crashes and power failures under virtual time, by seed
   mini learn raft               an election and the repair of a log, played in the terminal
 """
