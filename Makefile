@@ -7,7 +7,7 @@ REAL_KAFKA := .real-kafka
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench simulate format peers real-kafka record-kafka bench-kafka clean
+.PHONY: help setup up test check test-java bench simulate format peers real-kafka record-kafka bench-kafka clean
 
 help:           ## list what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,16 @@ up: setup       ## start every server there is, and print where to connect; Ctrl
 
 test: setup peers  ## all tests, the comparison with the real servers included
 	$(BIN)/pytest -q -n 2 --dist loadfile
+
+# Not a part of `make test`: dozens of JVMs, one after the other.
+test-java: setup real-kafka tests/java/kafkajs/node_modules  ## Kafka's own tools, Java clients and kafkajs against our brokers; ten minutes
+	$(BIN)/pytest -q -m java tests/java
+
+tests/java/kafkajs/node_modules: tests/java/kafkajs/package.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	    echo "kafkajs needs Node.js: apt-get install nodejs npm" >&2; exit 1; }
+	npm install --prefix $(@D) --silent --no-audit --no-fund --no-package-lock
+	@touch $@
 
 check: setup    ## lint, format, types, and the arrows between packages
 	$(BIN)/ruff check .
@@ -67,4 +77,4 @@ record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in test
 	$(BIN)/python -m tests.golden.describe
 
 clean:          ## remove what was installed and built; ./data stays
-	rm -rf $(VENV) $(REAL_KAFKA) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(REAL_KAFKA) tests/java/kafkajs/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -58,6 +58,21 @@ class Effective:
             said.append(Said(option.follows[0].name if option.follows else option.name, option.default, Source.DEFAULT))
         return sorted(said, key=lambda each: each.source)
 
+    def told_of_topic(self, topic: str, option: TopicOption) -> list[Said]:
+        """The same as DescribeConfigs lists it, which knows of several broker settings only the first, and of a default
+        only where that one has it: a retention by `log.retention.hours` holds, and is told without saying whence."""
+        said = self.of_topic(topic, option)
+        if not option.follows:
+            return said
+        first = option.follows[0].name
+        broker_option = self.settings.table.find(first)
+        has_default = broker_option is None or broker_option.default is not None
+        return [
+            each
+            for each in said
+            if each.source is Source.TOPIC or (each.name == first and (each.source is not Source.DEFAULT or has_default))
+        ]
+
     def of_broker(self, name: str) -> list[Said]:
         """All that is said of a broker's setting."""
         said = list(self._of_broker(Follows(name)))

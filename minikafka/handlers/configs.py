@@ -78,7 +78,8 @@ def topic_configs(broker: Broker, asked: Asked, request: DescribeConfigsRequest)
             value = said[0].value
             if said[0].source not in (Source.TOPIC, Source.DEFAULT):
                 value = str(effective.topic_value(asked.resource_name, name)) if option.type is Type.LONG else value
-            yield config(request, name, value, said, option.type, option.doc, read_only=False)
+            told = effective.told_of_topic(asked.resource_name, option)
+            yield config(request, name, value, told, option.type, option.doc, read_only=False)
 
 
 TYPE_OF_KIND = {Boolean: Type.BOOLEAN, CommaList: Type.LIST, Real: Type.DOUBLE, Text: Type.STRING}

@@ -3,7 +3,7 @@
 Each test is about one program of Apache Kafka's jars, run as its shell script would run it, and reads what a person would
 read.  Every one of them passes against Apache Kafka too; `--against apache` asks the judge instead of us:
 
-    REAL_KAFKA=.real-kafka .venv/bin/pytest -m java tests/java --against apache
+    .venv/bin/pytest -m java tests/java --against apache
 
 They are marked `java` and left out of `make test`: a JVM takes a second or three to start, and there are dozens.
 """

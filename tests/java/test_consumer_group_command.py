@@ -88,5 +88,5 @@ def test_a_group_is_deleted(kafka: Kafka, topic: str, group: str):
 
 
 def test_an_unknown_group_is_refused_in_kafkas_words(kafka: Kafka, group: str):
-    with pytest.raises(ChildError, match=f"Group {group} not found"):
+    with pytest.raises(ChildError, match=f"Consumer group '{group}' does not exist"):
         programs.consumer_groups(kafka, "--describe", "--group", group)
