@@ -52,11 +52,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as the last Metadata had it.
-
-    leader  -1 while there is none
-    elr     replicas that may lead though not in sync; None where the broker does not tell
-    """
+    """A partition as the last Metadata had it.  leader: -1 while there is none."""
 
     index: int
     leader: int
@@ -64,8 +60,6 @@ class Partition:
     replicas: list[int]
     isr: list[int]
     offline: list[int]
-    elr: list[int] | None = None
-    last_known_elr: list[int] | None = None
 
 
 @dataclass(frozen=True)
