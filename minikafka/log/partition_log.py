@@ -19,7 +19,7 @@ Source: Kafka's `UnifiedLog.java`, `LocalLog.java`.  Next: recovery.py opens one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from posixpath import join
 from random import Random
 from typing import NamedTuple
@@ -94,6 +94,7 @@ class PartitionLog(SegmentedLog):
         self.epochs = LeaderEpochs(files.disk, join(folder, "leader-epoch-checkpoint"))
         self.producers = ProducerState(self.name)
         self.offline: OSError | None = None
+        self.on_lowered: Callable[[PartitionLog], None] | None = None  # the recovery point went down; may raise OSError
         self.snapshot_offset = 0  # of the newest `.snapshot`; 0 needs none
         self.recovered: set[int] = set()  # base offsets of the segments that `open` has checked
 
@@ -397,7 +398,7 @@ class PartitionLog(SegmentedLog):
         """Cut off everything from `offset` on, and what was remembered of it.  The log ends there then, or earlier where
         `offset` lies inside a batch.  Raises KafkaError.
 
-        The recovery point may go down: its checkpoint is to be written before anything is appended.
+        The recovery point may go down: its owner is told, whose checkpoint may say more.
         """
         self._check_online()
         if offset >= self.log_end_offset:
@@ -428,6 +429,12 @@ class PartitionLog(SegmentedLog):
         self.log_start_offset = offset
         self.epochs.clear()
         recovery.load_producers(self)
+
+    def _lowered(self) -> None:
+        recovery_point = self.recovery_point
+        super()._lowered()
+        if self.recovery_point < recovery_point and self.on_lowered is not None:
+            self.on_lowered(self)
 
     def _stay_within(self) -> None:
         """The log ends earlier than it did: nothing that is said of it may lie beyond."""
