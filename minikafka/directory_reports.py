@@ -46,9 +46,10 @@ class DirectoryReports:
         for topic_id, index in broker.partitions:
             registered = broker.image.partition(topic_id, index)
             directory = broker.folders.directory_of(broker.partitions[topic_id, index].log)
-            if registered is not None and directory is not None and broker.me in registered.replicas:
-                if registered.directory_of(broker.me) != directory:
-                    yield directory, topic_id, index
+            if registered is None or directory is None or broker.me not in registered.replicas:
+                continue
+            if registered.directory_of(broker.me) != directory:
+                yield directory, topic_id, index
 
     def offline_ids(self) -> list[bytes]:
         """The directories that failed and of which everything is known."""

@@ -150,9 +150,8 @@ class Node:
 
     def _folder_failed(self, folder: DataFolder) -> None:
         """The controller hears of it, and moves what is led there; a node without any folder ends."""
-        for partition in self._partitions():
-            if partition.log.offline is not None:
-                partition.storage_failed()
+        if self.broker is not None:
+            self.broker.folder_failed()
         if self.directory_reports is not None:
             self.directory_reports.changed.set()
         if self.lifecycle is not None:
