@@ -353,6 +353,8 @@ class Producer:
         if stale:
             with suppress(KafkaError):  # nobody answers: after the pause we shall see
                 await self.cluster.refresh(sorted(stale))
+        if failed:
+            self._wake.set()  # to look when the pauses end
 
     def _give_up(self, queue: Queue, error: KafkaError) -> None:
         batch = queue.batches[0]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minikafka.controller_channel import ControllerUnavailable
+from minikafka.wire.messages.topics import DeleteTopicsRequest
 
 if TYPE_CHECKING:
     from minikafka.broker import Broker
@@ -22,6 +23,8 @@ WAIT_FOR_IMAGE_S = 1.0
 
 def forward(broker: Broker, request: Any, context: RequestContext, reply: Callable[[Any], None]) -> None:
     """Ask the active controller, answer what it answers."""
+
+    newest_form(request)
 
     async def ask() -> None:
         timeout_s = broker.settings.request_timeout_ms / 1000
@@ -34,3 +37,10 @@ def forward(broker: Broker, request: Any, context: RequestContext, reply: Callab
         reply(response)
 
     broker.background.start(ask(), "forwarded request")
+
+
+def newest_form(request: Any) -> None:
+    """Move what older versions say in fields of their own to where the newest says it, in which brokers ask controllers."""
+    if isinstance(request, DeleteTopicsRequest):
+        request.topics += [DeleteTopicsRequest.Topic(name=name) for name in request.topic_names]
+        request.topic_names = []
