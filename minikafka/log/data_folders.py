@@ -365,7 +365,11 @@ class DataFolders:
         for folder in self._online():
             points = folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
             folder.starts = {key: log.log_start_offset for key, log in folder.logs.items() if log.log_start_offset}
-            await self._write(folder, RECOVERY_POINT, points, lambda: folder.recovery_points is points)
+
+            def still_true(folder: DataFolder = folder, points: Offsets = points) -> bool:
+                return folder.recovery_points is points
+
+            await self._write(folder, RECOVERY_POINT, points, still_true)
             await self._write(folder, LOG_START, folder.starts)
 
     def truncated(self, log: PartitionLog) -> None:
