@@ -8,8 +8,8 @@ import pytest
 
 from lab.kafka_chaos import DRILLS, Report, Striker, count, report_lines
 from lab.kafka_load import Outages
-from scenarios.kafka_checker import History
-from scenarios.kafka_wire import Stored
+from scenarios.kafka_checker import History, Violated
+from scenarios.kafka_wire import Stored, batch_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +79,19 @@ def test_records_that_stand_before_what_was_sent_before_them_are_counted():
     report = Report()
     count(history, 0, [Stored(at, value) for at, value in enumerate((b"b", b"c", b"a", b"d"))], report)
     assert (report.moved, report.moved_idempotent) == (1, 0)
+
+
+def test_the_checker_asks_order_only_of_clients_that_keep_it():
+    log = batch_of([b"b", b"a"], 0)
+    for ordered in (False, True):
+        history = History()
+        sent = history.producer("plain", 0, False)
+        sent.values, sent.ordered = [b"a", b"b"], ordered
+        if ordered:
+            with pytest.raises(Violated, match="reordered"):
+                history.verify({0: {1: log}})
+        else:
+            history.verify({0: {1: log}})
 
 
 def test_an_outage_is_the_longest_pause_between_two_acknowledgements_of_a_partition():
