@@ -1,6 +1,8 @@
 """Producers and consumers of a chaos run: librdkafka, as programs use it, and a note of all that it was told.
 
-    producers   acks=all; one idempotent with five batches on their way, one plain with one, each to every partition
+    producers   acks=all; one idempotent with five batches on their way, one plain with one, each to every partition; the
+                plain one may repeat, and reorder: what is on its way to a frozen leader is sent again behind what went
+                to the new one meanwhile, as its one batch on the way is counted for each broker
     consumers   two in a group, which commit what they have read
     outages     between two acknowledgements of a partition, the longest pause
 
@@ -83,6 +85,8 @@ class Writer:
         self.acknowledged = 0
         self.slowest_s = 0.0
         self.sent = [load.history.producer(f"{name}", each, idempotent) for each in range(load.partitions)]
+        for each in self.sent:
+            each.ordered = idempotent
         order = {"enable.idempotence": True} if idempotent else {"max.in.flight": 1}
         self.producer = confluent().Producer(
             CLIENT | PRODUCER | order | {"bootstrap.servers": load.bootstrap, "error_cb": self._error}
