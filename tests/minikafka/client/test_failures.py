@@ -106,6 +106,25 @@ async def test_members_share_hand_over_and_continue_at_what_was_committed(kafka)
         assert (await admin.describe_group(cluster, group)).group_state == "Empty"
 
 
+async def test_who_is_tired_of_waiting_for_the_group_leaves_at_once():
+    """JoinGroup is answered when all are in; LeaveGroup must not stand in line behind it."""
+    with mini_kafka_cluster(1, "group.initial.rebalance.delay.ms=60000", "offsets.topic.num.partitions=1") as slow:
+        async with client(slow) as cluster, client(slow) as witness:
+            await admin.create_topic(cluster, "slow", partitions=1)
+
+            async def join():
+                async with GroupConsumer(cluster, "slow", ["slow"]) as consumer:
+                    await consumer.poll(1.0)
+
+            joining = asyncio.create_task(join())
+            async with asyncio.timeout(20):
+                while not (await admin.describe_group(witness, "slow")).members:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                joining.cancel()
+                await asyncio.wait([joining])
+            assert (await admin.describe_group(witness, "slow")).members == []
+
+
 async def eventually(condition):
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110  what is awaited is another process
