@@ -178,6 +178,9 @@ class Cluster:
             if connection := self._connections.get((node, COORDINATION)):
                 connection.abort("nobody waits for the answer any more")
             raise
+        except KafkaError:
+            self.forget_coordinator(group)  # it may be dead, and another one the coordinator by now
+            raise
 
     async def coordinator(self, group: str) -> int:
         """The broker that coordinates `group`.  Raises KafkaError, COORDINATOR_NOT_AVAILABLE among others."""
