@@ -33,8 +33,9 @@ up: setup       ## start every server there is, and print where to connect; Ctrl
 test: setup peers  ## all tests, the comparison with the real servers included
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
-# Not a part of `make test`: dozens of JVMs, one after the other.
-test-java: setup real-kafka tests/java/kafkajs/node_modules  ## Kafka's own tools, Java clients and kafkajs against our brokers; ten minutes
+# Not a part of `make test`: dozens of JVMs, one after the other.  The JDK compiles the program of ours among them.
+test-java: setup real-kafka tests/java/kafkajs/node_modules  ## Kafka's tools, Java clients and kafkajs against our brokers
+	@command -v javac >/dev/null || { echo "a JDK is needed: apt-get install openjdk-17-jdk-headless" >&2; exit 1; }
 	$(BIN)/pytest -q -m java tests/java
 
 tests/java/kafkajs/node_modules: tests/java/kafkajs/package.json

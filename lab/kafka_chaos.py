@@ -165,11 +165,24 @@ class Report:
 
 
 def run(
-    drill: Drill, *, seconds: float | None = None, seed: int = 1, note: Callable[[str], None] = lambda _: None
+    drill: Drill,
+    *,
+    seconds: float | None = None,
+    outage: float = UNAVAILABLE_MAX_S,
+    seed: int = 1,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Run a drill in a temporary folder; `note` is given the timeline.  Raises ChildError, PeerMissing."""
+    """Run a drill in a temporary folder; `note` is given the timeline.  Raises ChildError, PeerMissing.
+
+    outage    longest unavailability of a partition that is no violation, in seconds
+    """
     with tempfile.TemporaryDirectory(prefix="mini-chaos-") as folder:
-        return asyncio.run(_run(drill, drill.seconds if seconds is None else seconds, seed, Path(folder), note))
+        report = asyncio.run(_run(drill, drill.seconds if seconds is None else seconds, seed, Path(folder), note))
+    if report.longest_unavailability_s > outage:
+        report.violations.append(
+            f"a partition took nothing for {report.longest_unavailability_s:.2f} s; {outage:g} s are allowed"
+        )
+    return report
 
 
 async def _run(drill: Drill, seconds: float, seed: int, folder: Path, note: Callable[[str], None]) -> Report:
@@ -204,10 +217,6 @@ async def _run(drill: Drill, seconds: float, seed: int, folder: Path, note: Call
         await cluster.stop()
         _judge(load, {each: cluster.logs(TOPIC, each) for each in range(PARTITIONS)}, report)
         report.outages = {each: (pause, at - since) for each, (pause, at) in load.outages.longest.items()}
-        if report.longest_unavailability_s > UNAVAILABLE_MAX_S:
-            report.violations.append(
-                f"a partition took nothing for {report.longest_unavailability_s:.2f} s; {UNAVAILABLE_MAX_S:g} s are allowed"
-            )
     return report
 
 

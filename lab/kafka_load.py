@@ -8,7 +8,8 @@ The library has threads of its own, so one task of ours is enough: it hands over
 
 What is set differs from librdkafka's defaults where a client that must not stand still for long would differ: an answer is
 waited for one second (not 30; a frozen broker closes no connection), a broker that is gone is tried every half second (not
-every ten), and what failed is tried again after 0.3 s at most (not 1).  How long a partition stands still is election and
+every ten), what failed is tried again after 0.3 s at most (not 1), and who leads is asked every 0.3 s (not every five minutes
+or after an error, of which a frozen broker sends none).  How long a partition stands still is election and
 session, which are the brokers', and after them one of these times, which are the client's.
 
 Source: librdkafka's CONFIGURATION.md.  Next: scenarios/kafka_checker.py judges what is noted here.
@@ -31,7 +32,7 @@ CLIENT: dict[str, Any] = {
     "socket.timeout.ms": 1000,
     "reconnect.backoff.max.ms": 500,
     "retry.backoff.max.ms": 300,
-    "topic.metadata.refresh.interval.ms": 1000,
+    "topic.metadata.refresh.interval.ms": 300,
 }
 PRODUCER = {
     "acks": "all",

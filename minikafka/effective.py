@@ -70,7 +70,8 @@ class Effective:
         return [
             each
             for each in said
-            if each.source is Source.TOPIC or (each.name == first and (each.source is not Source.DEFAULT or has_default))
+            if each.source is Source.TOPIC
+            or (each.name == first and (each.source is not Source.DEFAULT or has_default))
         ]
 
     def of_broker(self, name: str) -> list[Said]:

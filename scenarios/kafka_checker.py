@@ -6,6 +6,7 @@
     nothing else   a record that nobody sent is in no log
     read           what a consumer was given at an offset stands there at the end: it was committed, so it cannot go
     watermark      within one leader epoch, and from one to the next, the end that consumers are told never goes back
+    groups         an offset that was committed is the one that is found, by whoever coordinates then
     identical      the logs of all replicas are the same, byte for byte
 
 Some of it is known the moment it happens and is told at once; the rest when the logs are read at the end.
@@ -22,6 +23,23 @@ from scenarios.kafka_wire import Stored, records_of
 
 class Violated(AssertionError):
     """A promise was broken; the text names it."""
+
+
+@dataclass
+class Commits:
+    """What one consumer has committed for a partition, one commit at a time.
+
+    known      the last that was answered; -1 before
+    uncertain  those without an answer: a broker that stood still may carry one out much later
+    """
+
+    known: int = -1
+    uncertain: set[int] = field(default_factory=set)
+
+    def verify(self, who: str, found: int) -> None:
+        """A group goes on from what it has committed.  Raises Violated."""
+        if found != self.known and found not in self.uncertain:
+            raise Violated(f"{who} had committed {self.known}, and is told {found}: the commit is lost")
 
 
 @dataclass

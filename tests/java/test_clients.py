@@ -11,7 +11,16 @@ pytestmark = pytest.mark.java
 
 SOURCE = str(Path(__file__).with_name("Clients.java"))
 
-PRODUCERS = ["produce-none", "produce-gzip", "produce-snappy", "produce-lz4", "produce-zstd", "keys", "times", "too-large"]
+PRODUCERS = [
+    "produce-none",
+    "produce-gzip",
+    "produce-snappy",
+    "produce-lz4",
+    "produce-zstd",
+    "keys",
+    "times",
+    "too-large",
+]
 GROUPS = ["range", "round-robin", "sticky", "cooperative-sticky", "static-member"]
 ADMIN = ["topics", "configs", "groups", "leaders"]
 

@@ -12,7 +12,9 @@ pytestmark = pytest.mark.java
 def test_a_topics_settings_are_altered_and_described(kafka: Kafka, topic: str):
     programs.topics(kafka, "--create", "--topic", topic)
     entity = ("--entity-type", "topics", "--entity-name", topic)
-    added = programs.configs(kafka, *entity, "--alter", "--add-config", "retention.ms=9000,cleanup.policy=[compact,delete]")
+    added = programs.configs(
+        kafka, *entity, "--alter", "--add-config", "retention.ms=9000,cleanup.policy=[compact,delete]"
+    )
     assert added == [f"Completed updating config for topic {topic}."]
     assert sorted(programs.configs(kafka, *entity, "--describe")[1:]) == [
         "  cleanup.policy=compact,delete sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:cleanup.policy=compact,delete,"
@@ -34,7 +36,9 @@ def test_all_settings_of_a_topic_are_described(kafka: Kafka, topic: str):
 def test_a_value_that_makes_no_sense_is_refused_in_kafkas_words(kafka: Kafka, topic: str):
     programs.topics(kafka, "--create", "--topic", topic)
     entity = ("--entity-type", "topics", "--entity-name", topic)
-    with pytest.raises(ChildError, match=r"Invalid value soon for configuration retention.ms: Not a number of type LONG"):
+    with pytest.raises(
+        ChildError, match=r"Invalid value soon for configuration retention.ms: Not a number of type LONG"
+    ):
         programs.configs(kafka, *entity, "--alter", "--add-config", "retention.ms=soon")
 
 

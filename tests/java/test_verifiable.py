@@ -28,6 +28,9 @@ def test_all_that_was_acknowledged_is_read_in_order(
     consumed = programs.verifiable_consumer(kafka, topic, group, RECORDS, "--verbose")
     read = events(consumed, "record_data")
     assert by_place(read) == by_place(sent)
+    for partition in range(3):
+        offsets = [event["offset"] for event in read if event["partition"] == partition]
+        assert offsets == list(range(len(offsets)))
     assert all(event["success"] for event in events(consumed, "offsets_committed"))
 
 
