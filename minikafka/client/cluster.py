@@ -170,7 +170,17 @@ class Cluster:
 
     async def ask_coordinator(self, group: str, request: Any, timeout_s: float | None = None) -> Any:
         """The answer of the group's coordinator.  One that turns out to be another's: `forget_coordinator`."""
-        return await self.ask(await self.coordinator(group), request, timeout_s, COORDINATION)
+        node = await self.coordinator(group)
+        try:
+            return await self.ask(node, request, timeout_s, COORDINATION)
+        except asyncio.CancelledError:
+            # the answer to JoinGroup may take minutes, and the answers behind it as long: LeaveGroup shall not wait
+            if connection := self._connections.get((node, COORDINATION)):
+                connection.abort("nobody waits for the answer any more")
+            raise
+        except KafkaError:
+            self.forget_coordinator(group)  # it may be dead, and another one the coordinator by now
+            raise
 
     async def coordinator(self, group: str) -> int:
         """The broker that coordinates `group`.  Raises KafkaError, COORDINATOR_NOT_AVAILABLE among others."""

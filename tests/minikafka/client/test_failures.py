@@ -106,6 +106,56 @@ async def test_members_share_hand_over_and_continue_at_what_was_committed(kafka)
         assert (await admin.describe_group(cluster, group)).group_state == "Empty"
 
 
+async def test_who_is_tired_of_waiting_for_the_group_leaves_at_once():
+    """JoinGroup is answered when all are in; LeaveGroup must not stand in line behind it."""
+    with mini_kafka_cluster(1, "group.initial.rebalance.delay.ms=60000", "offsets.topic.num.partitions=1") as slow:
+        async with client(slow) as cluster, client(slow) as witness:
+            await admin.create_topic(cluster, "slow", partitions=1)
+
+            async def join():
+                async with GroupConsumer(cluster, "slow", ["slow"]) as consumer:
+                    await consumer.poll(1.0)
+
+            joining = asyncio.create_task(join())
+            async with asyncio.timeout(20):
+                while not (await admin.describe_group(witness, "slow")).members:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                joining.cancel()
+                await asyncio.wait([joining])
+            assert (await admin.describe_group(witness, "slow")).members == []
+
+
+async def test_leaders_that_die_are_followed_by_producer_and_group():
+    """Three brokers, three replicas: one after the other dies, everything acknowledged is read."""
+    settings, quick = ConsumerSettings(reset=EARLIEST), MemberSettings(heartbeat_ms=100)
+    with mini_kafka_cluster(3, *QUICK, "default.replication.factor=3", "min.insync.replicas=2") as three:
+        async with (
+            client(three) as cluster,
+            Producer(cluster, SystemClock(), ProducerSettings(linger_ms=1)) as producer,
+            GroupConsumer(cluster, "followers", ["led"], settings, quick) as consumer,
+        ):
+            await admin.create_topic(cluster, "led", partitions=3)
+            seen, end = [], asyncio.Event()
+            reading = asyncio.create_task(read_all(consumer, seen, end))
+            promises = []
+            for node in three.nodes[:2]:
+                for number in range(30):
+                    promises.append(await producer.send("led", b"%d" % len(promises), partition=number % 3))
+                node.child.kill()
+                for number in range(30):
+                    promises.append(await producer.send("led", b"%d" % len(promises), partition=number % 3))
+                await asyncio.wait(promises)
+                await asyncio.to_thread(node.start)
+            delivered = [await promise for promise in promises]
+            everything = {(each.partition, each.offset) for each in delivered}
+            await eventually(lambda: reading.done() or everything <= {(each.partition, each.offset) for each in seen})
+            end.set()
+            await reading
+    assert {(each.partition, each.offset, int(each.value)) for each in seen} == {
+        (each.partition, each.offset, number) for number, each in enumerate(delivered)
+    }
+
+
 async def eventually(condition):
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110  what is awaited is another process

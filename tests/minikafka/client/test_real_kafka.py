@@ -31,7 +31,9 @@ def real():
 @pytest.fixture
 def mini(real):
     def typed(line, given=None):
-        result = CliRunner().invoke(main, ["kafka", *line.split(" "), "--bootstrap-server", real.bootstrap], input=given)
+        result = CliRunner().invoke(
+            main, ["kafka", *line.split(" "), "--bootstrap-server", real.bootstrap], input=given
+        )
         assert result.exit_code == 0, result.output
         return result.stdout
 
