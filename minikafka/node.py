@@ -197,7 +197,7 @@ class Node:
             if listener.role == "broker":
                 tcp = Tcp(listener.host, listener.port)
                 self._ports[listener.name] = await self.server.listen(
-                    listener.name, tcp, self.broker, "broker", held=listener.name != inter_broker
+                    listener.name, tcp, self.broker, "broker", held=True
                 )
         await self.folders.load()
         await self._join()
