@@ -6,6 +6,7 @@ import gc
 import logging
 import re
 import resource
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         words = arguments_of(argv)
     except SettingError as error:
-        print(f"minikafka: {error}")
+        print(f"minikafka: {error}", file=sys.stderr)
         return 1
     return run(PROGRAM, words)
 

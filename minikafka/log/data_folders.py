@@ -430,4 +430,4 @@ class DataFolders:
 def partition_of(name: str) -> tuple[str, int] | None:
     """Topic and partition of a folder's name; None for one that holds no log."""
     topic, dash, index = name.rpartition("-")
-    return (topic, int(index)) if dash and topic and index.isdecimal() else None
+    return (topic, int(index)) if dash and topic and index.isascii() and index.isdecimal() else None

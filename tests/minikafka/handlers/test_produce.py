@@ -1,0 +1,42 @@
+"""What a producer is told of a batch that is refused."""
+
+from minikafka.records.batch import build_batch
+from minikafka.records.compression import Codec
+from minikafka.records.record import Record
+from minikafka.wire.errors import ErrorCode
+from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
+from tests.minikafka.simulated_nodes import Nodes, in_world
+
+Answer = ProduceResponse.Topic.Partition
+
+
+def answered(records: bytearray, version: int, **configs: str) -> Answer:
+    async def story(nodes: Nodes) -> Answer:
+        client = await nodes.connect()
+        await client.create("orders", **configs)
+        partition = ProduceRequest.Topic.Partition(index=0, records=records)
+        topics = [ProduceRequest.Topic(name="orders", partition_data=[partition])]
+        response = await client.ask(ProduceRequest(acks=1, timeout_ms=1000, topic_data=topics), version)
+        return response.responses[0].partition_responses[0]
+
+    return in_world(story)
+
+
+def test_records_without_a_key_on_a_compacted_topic_are_named_one_by_one():
+    answer = answered(build_batch([Record(b"k", b""), Record(None, b"")], timestamp_ms=1), 9, cleanup_policy="compact")
+    assert (answer.error_code, answer.base_offset, answer.log_start_offset) == (ErrorCode.INVALID_RECORD, -1, 0)
+    assert [error.batch_index for error in answer.record_errors] == [1]
+    assert answer.error_message is not None and "1 record errors in total" in answer.error_message
+
+
+def test_a_damaged_batch_is_told_by_its_code_alone():
+    records = build_batch([Record(None, b"x")], timestamp_ms=1)
+    records[-1] ^= 1
+    answer = answered(records, 9)
+    assert answer == Answer(error_code=ErrorCode.CORRUPT_MESSAGE, base_offset=-1)
+
+
+def test_zstd_is_refused_before_version_7():
+    records = build_batch([Record(None, b"x")], timestamp_ms=1, codec=Codec.ZSTD)
+    assert answered(records, 6).error_code == ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+    assert answered(records, 7).error_code == ErrorCode.NONE
