@@ -69,7 +69,9 @@ class Invariants:
             key = topic.id, index
             epoch = registration.leader_epoch
             if epoch < self._epochs.get(key, 0):
-                raise InvariantViolated(f"one registrar: epoch {epoch} of {topic.name}-{index} after {self._epochs[key]}")
+                raise InvariantViolated(
+                    f"one registrar: epoch {epoch} of {topic.name}-{index} after {self._epochs[key]}"
+                )
             self._epochs[key] = epoch
             named = self._named.setdefault((key, epoch), registration.leader)
             if named != registration.leader:
