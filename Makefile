@@ -63,6 +63,7 @@ bench-kafka: setup peers real-kafka  ## one broker and three, beside Apache Kafk
 simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual time; goes on where it ended
 	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
 	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
+	$(BIN)/mini simulate kafka --seeds $(SEEDS) --resume .kafka.seeds
 
 real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
 

@@ -108,7 +108,8 @@ class SimulatedCluster:
         node.request_stop = request_stop
         self.running_nodes[number] = node
         starting = loop.create_task(node.start())
-        await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [starting, ending]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             sys.exit(1)  # told to stop while starting: nothing has been promised yet
         starting.result()

@@ -13,6 +13,7 @@ Source: Kafka's documentation, "Replication" and "Message Delivery Semantics".  
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -43,8 +44,8 @@ class Plan:
     producers: int = 4  # every other one idempotent
     consumers: int = 2
     topic_settings: tuple[tuple[str, str], ...] = (("min.insync.replicas", "2"),)
-    pace: Pace = Pace()
-    weather: Weather = Weather()
+    pace: Pace = field(default_factory=Pace)
+    weather: Weather = field(default_factory=Weather)
     calm_s: float = 30.0
 
 
@@ -85,7 +86,9 @@ class Arena:
         plan = self.plan
         await self._create_topic(Client("admin", self, plan.pace, self._fork()))
         producers = [
-            Producer(f"p{each}", self, plan.pace, self._fork(), each // 2 % plan.partitions, each % 2 == 1, self.history)
+            Producer(
+                f"p{each}", self, plan.pace, self._fork(), each // 2 % plan.partitions, each % 2 == 1, self.history
+            )
             for each in range(plan.producers)
         ]
         consumers = [
@@ -94,7 +97,8 @@ class Arena:
         ]
         nemesis = Nemesis(self.cluster, plan.weather, self._fork())
         report = Report(faults=nemesis.counts)
-        clients = [asyncio.create_task(each.run()) for each in (*producers, *consumers)]
+        clients = [asyncio.create_task(each.run()) for each in producers]
+        clients += [asyncio.create_task(each.run()) for each in consumers]
         course = asyncio.create_task(self._course(nemesis, producers, consumers, report))
         try:
             await asyncio.wait([course, *clients], return_when=asyncio.FIRST_COMPLETED)
@@ -138,38 +142,42 @@ class Arena:
         before = [producer.acknowledged for producer in producers]
 
         def served() -> bool:
-            return all(
-                producer.acknowledged > count for producer, count in zip(producers, before, strict=True)
-            )
+            return all(producer.acknowledged > count for producer, count in zip(producers, before, strict=True))
 
         await self._until(self.plan.calm_s, "every producer to be served after everything was mended", served)
         self.draining = True
         await self._until(self.plan.calm_s, "every replica to be in sync again", self.cluster.all_in_sync)
         report.calm_after_s = self._now() - began
         await self._until(self.plan.calm_s, "what was sent to be acknowledged", lambda: all(p.idle for p in producers))
-        await self._until(self.plan.calm_s, "the replicas to become the same", self._same)
+        try:
+            await self._until(self.plan.calm_s, "the replicas to become the same", self._same)
+        except Violated:
+            self._verify()  # which says where they differ
+            raise
         ends = {partition: self._end(partition) for partition in range(self.plan.partitions)}
         await self._until(
             self.plan.calm_s,
             "consumers to read to the end",
             lambda: all(consumer.positions[each] >= end for consumer in consumers for each, end in ends.items()),
         )
+        self._verify()
+
+    def _verify(self) -> None:
         self.history.verify({each: self.cluster.logs(TOPIC, each) for each in range(self.plan.partitions)})
 
     def _same(self) -> bool:
         return all(len({*self.cluster.logs(TOPIC, each).values()}) == 1 for each in range(self.plan.partitions))
 
     def _end(self, partition: int) -> int:
-        return max((r.offset + 1 for log in self.cluster.logs(TOPIC, partition).values() for r in wire.records_of(log)), default=0)
+        """Behind the last record; the logs are the same by now."""
+        log = next(iter(self.cluster.logs(TOPIC, partition).values()))
+        return max((record.offset + 1 for record in wire.records_of(log)), default=0)
 
-    async def _until(self, seconds: float, what: str, reached: object) -> None:
+    async def _until(self, seconds: float, what: str, reached: Callable[[], bool]) -> None:
         """Raises Violated when it takes longer."""
-        assert callable(reached)
         until = self._now() + seconds
         while not reached():
             if self._now() > until:
-                if what == "the replicas to become the same":
-                    self.history.verify({p: self.cluster.logs(TOPIC, p) for p in range(self.plan.partitions)})
                 raise Violated(f"waited {seconds:g} s for {what}, in vain")
             await asyncio.sleep(LOOK_S)
 

@@ -17,6 +17,7 @@ Source: Kafka's documentation, "Message Delivery Semantics"; KIP-98; KIP-101; KI
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from scenarios.kafka_wire import Stored, records_of
 
@@ -129,7 +130,7 @@ def _contents(partition: int, broker: int, data: bytes) -> list[Stored]:
         stored = list(records_of(data))
     except ValueError as error:
         raise Violated(f"partition {partition} on broker {broker}: {error}") from None
-    for before, after in zip(stored, stored[1:], strict=False):
+    for before, after in pairwise(stored):
         if after.offset <= before.offset:
             raise Violated(
                 f"partition {partition} on broker {broker}: offset {after.offset} comes after {before.offset}"

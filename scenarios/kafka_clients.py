@@ -1,4 +1,4 @@
-"""Clients of a Kafka cluster, as the books describe them: they ask who leads, believe it until it proves wrong, and try again.
+"""Clients of a Kafka cluster, as books describe them: they ask who leads, believe it until it proves wrong, try again.
 
     Producer   acks=all; plain: one batch on its way at a time, sent until it is answered, so a copy too many may stand
                in the log; idempotent: up to five on their way, each with a sequence number, repeated in their order
@@ -241,9 +241,7 @@ class Producer(Client):
         self.retried += batch.attempts > 0
         batch.attempts += 1
         data = wire.batch_of(batch.values, 1_700_000_000_000, identity)
-        connection.send(
-            wire.PRODUCE, wire.produce_request(TOPIC, self.partition, data, self.pace.produce_timeout_ms)
-        )
+        connection.send(wire.PRODUCE, wire.produce_request(TOPIC, self.partition, data, self.pace.produce_timeout_ms))
 
     def _answered(self, batch: Batch, error: int, offset: int) -> bool:
         """Whether to go on along this connection."""
@@ -265,9 +263,7 @@ class Producer(Client):
 class Consumer(Client):
     """Reads every partition, asks where they end, commits where it is, and now and then begins anew from there."""
 
-    def __init__(
-        self, name: str, place: Place, pace: Pace, random: Random, partitions: int, history: History
-    ) -> None:
+    def __init__(self, name: str, place: Place, pace: Pace, random: Random, partitions: int, history: History) -> None:
         super().__init__(name, place, pace, random)
         self.history = history
         self.positions = dict.fromkeys(range(partitions), 0)
@@ -290,7 +286,9 @@ class Consumer(Client):
         if chance < self.pace.group_chance:
             await self._in_group(partition)
             return
-        deed: Callable[[int, Led], Awaitable[bool]] = self._end if chance > 0.8 else self._fetch
+        deed: Callable[[int, Led], Awaitable[bool]] = (
+            self._end if chance < self.pace.group_chance + 0.2 else self._fetch
+        )
         if not await deed(partition, led):
             await self.pause()
             await self.refresh()

@@ -60,16 +60,16 @@ class Reader:
         self.position += struct.calcsize(">" + form)
         return value
 
-    def bytes(self, size: int) -> bytes:
+    def raw(self, size: int) -> bytes:
         self.position += size
         return self.data[self.position - size : self.position]
 
     def string(self) -> str | None:
         size = self.take("h")
-        return None if size < 0 else self.bytes(size).decode()
+        return None if size < 0 else self.raw(size).decode()
 
     def records(self) -> bytes:
-        return self.bytes(max(0, self.take("i")))
+        return self.raw(max(0, self.take("i")))
 
     def times(self) -> range:
         """As many as the count says; a null array is empty."""
@@ -151,7 +151,9 @@ def metadata(answer: Reader) -> tuple[dict[int, str], dict[int, Led]]:
     return brokers, leaders
 
 
-def create_topics_request(topic: str, partitions: int, replicas: int, configs: dict[str, str], timeout_ms: int) -> bytes:
+def create_topics_request(
+    topic: str, partitions: int, replicas: int, configs: dict[str, str], timeout_ms: int
+) -> bytes:
     body = struct.pack(">i", 1) + string(topic) + struct.pack(">ihii", partitions, replicas, 0, len(configs))
     body += b"".join(string(name) + string(value) for name, value in configs.items())
     return body + struct.pack(">ib", timeout_ms, 0)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from posixpath import join
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -365,12 +366,12 @@ class DataFolders:
         for folder in self._online():
             points = folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
             folder.starts = {key: log.log_start_offset for key, log in folder.logs.items() if log.log_start_offset}
-
-            def still_true(folder: DataFolder = folder, points: Offsets = points) -> bool:
-                return folder.recovery_points is points
-
-            await self._write(folder, RECOVERY_POINT, points, still_true)
+            await self._write(folder, RECOVERY_POINT, points, partial(self._still_so, folder, points))
             await self._write(folder, LOG_START, folder.starts)
+
+    @staticmethod
+    def _still_so(folder: DataFolder, points: Offsets) -> bool:
+        return folder.recovery_points is points
 
     def truncated(self, log: PartitionLog) -> None:
         """The log was cut.  Where the checkpoint says that more is durable it is replaced now, before anything is appended:
