@@ -17,7 +17,7 @@ from lab.peers import PeerMissing
 
 SERVERS: dict[ModuleType, tuple[str, ...]] = {
     redis_chaos: ("rounds", "real"),
-    kafka_chaos: ("seconds",),
+    kafka_chaos: ("seconds", "outage"),
 }
 DRILLS = {name: (lab, drill) for lab in SERVERS for name, drill in lab.DRILLS.items()}
 
@@ -48,6 +48,7 @@ def list_drills() -> None:
     "--rounds", type=click.IntRange(min=1), help="How many faults (redis); the drill's own number without it."
 )
 @click.option("--seconds", type=click.FloatRange(min=1), help="For how long faults begin (kafka); 120 without it.")
+@click.option("--outage", type=float, help="Seconds that a partition may take nothing (kafka); 5 without it.")
 @click.option("--seed", default=1, show_default=True, help="Fixes what is written and whom we strike.")
 @click.option("--real", is_flag=True, help="Against Debian's redis-server (redis): shows that the checker is fair.")
 def run(drill: str, seed: int, **options: Any) -> None:

@@ -72,9 +72,6 @@ def with_cluster(bootstrap: list[Address], work: Callable[[Cluster], Awaitable[T
         raise click.ClickException(text_of(error)) from None
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def text_of(error: KafkaError) -> str:

@@ -154,6 +154,7 @@ def describe(
         found = await known_topics(cluster, names, if_exists)
         found = [topic for topic in found if not (exclude_internal and topic.internal)]
         settings = await admin.describe_configs(cluster, admin.TOPIC, [topic.name for topic in found])
+        eligible = await admin.eligible_leaders(cluster, [topic.name for topic in found])
         for topic in found:
             configs = settings[topic.name]
             if not filters and (not topics_with_overrides or any(each.config_source == 1 for each in configs)):
@@ -162,7 +163,7 @@ def describe(
                 least = next((int(each.value or 1) for each in configs if each.name == "min.insync.replicas"), 1)
                 for partition in topic.partitions:
                     if not filters or any(matches(each, partition, cluster, least) for each in filters):
-                        click.echo(line_of(topic.name, partition, cluster))
+                        click.echo(line_of(topic.name, partition, cluster, eligible.get((topic.name, partition.index))))
 
     with_cluster(bootstrap, work)
 
@@ -231,8 +232,9 @@ def headline(topic: Topic, configs: list[admin.Config]) -> str:
     )
 
 
-def line_of(topic: str, partition: Partition, cluster: Cluster) -> str:
-    """The line of a partition."""
+def line_of(topic: str, partition: Partition, cluster: Cluster, eligible: tuple[list[int], list[int]] | None) -> str:
+    """The line of a partition.  eligible: its eligible leader replicas, None where the brokers do not tell."""
+    elr, last_known_elr = ("N/A", "N/A") if eligible is None else map(numbers, eligible)
     return "\t".join(
         [
             "",
@@ -241,8 +243,8 @@ def line_of(topic: str, partition: Partition, cluster: Cluster) -> str:
             f"Leader: {partition.leader if partition.leader in cluster.brokers else 'none'}",
             f"Replicas: {numbers(partition.replicas)}",
             f"Isr: {numbers(partition.isr)}",
-            f"Elr: {'N/A' if partition.elr is None else numbers(partition.elr)}",
-            f"LastKnownElr: {'N/A' if partition.last_known_elr is None else numbers(partition.last_known_elr)}",
+            f"Elr: {elr}",
+            f"LastKnownElr: {last_known_elr}",
         ]
     )
 

@@ -15,8 +15,11 @@ Try it:
   mini up                       start every server there is, and see where to connect
   mini redis start              miniredis alone, on port 6379, with redis-server's defaults
   mini redis start --port 6380 --appendonly yes
+  mini kafka cluster            three Kafka brokers alone, on ports 9092, 9094 and 9096
+  mini kafka topics create greetings --partitions 3
   mini kill redis               from a second terminal: kill -9, then `mini start redis`
   mini chaos run redis-kill9    the same twenty times under load, and everything read back
+  mini chaos run kafka-kill-leader    three brokers under fire for two minutes
   mini simulate redis           crashes and power failures under virtual time, by seed
   mini learn raft               an election and the repair of a log, played in the terminal
 """

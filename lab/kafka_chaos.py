@@ -15,6 +15,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -154,6 +155,8 @@ class Report:
     refused: dict[str, int] = field(default_factory=dict)
     twice: int = 0
     twice_idempotent: int = 0
+    moved: int = 0
+    moved_idempotent: int = 0
     delivered: int = 0
     outages: dict[int, tuple[float, float]] = field(default_factory=dict)  # partition -> seconds, when it ended
     slowest_s: float = 0.0
@@ -165,11 +168,24 @@ class Report:
 
 
 def run(
-    drill: Drill, *, seconds: float | None = None, seed: int = 1, note: Callable[[str], None] = lambda _: None
+    drill: Drill,
+    *,
+    seconds: float | None = None,
+    outage: float = UNAVAILABLE_MAX_S,
+    seed: int = 1,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Run a drill in a temporary folder; `note` is given the timeline.  Raises ChildError, PeerMissing."""
+    """Run a drill in a temporary folder; `note` is given the timeline.  Raises ChildError, PeerMissing.
+
+    outage    longest unavailability of a partition that is no violation, in seconds
+    """
     with tempfile.TemporaryDirectory(prefix="mini-chaos-") as folder:
-        return asyncio.run(_run(drill, drill.seconds if seconds is None else seconds, seed, Path(folder), note))
+        report = asyncio.run(_run(drill, drill.seconds if seconds is None else seconds, seed, Path(folder), note))
+    if report.longest_unavailability_s > outage:
+        report.violations.append(
+            f"a partition took nothing for {report.longest_unavailability_s:.2f} s; {outage:g} s are allowed"
+        )
+    return report
 
 
 async def _run(drill: Drill, seconds: float, seed: int, folder: Path, note: Callable[[str], None]) -> Report:
@@ -204,10 +220,6 @@ async def _run(drill: Drill, seconds: float, seed: int, folder: Path, note: Call
         await cluster.stop()
         _judge(load, {each: cluster.logs(TOPIC, each) for each in range(PARTITIONS)}, report)
         report.outages = {each: (pause, at - since) for each, (pause, at) in load.outages.longest.items()}
-        if report.longest_unavailability_s > UNAVAILABLE_MAX_S:
-            report.violations.append(
-                f"a partition took nothing for {report.longest_unavailability_s:.2f} s; {UNAVAILABLE_MAX_S:g} s are allowed"
-            )
     return report
 
 
@@ -241,19 +253,26 @@ def _judge(load: Load, logs: dict[int, dict[int, bytes]], report: Report) -> Non
 
 
 def count(history: History, partition: int, log: list[Stored], report: Report) -> None:
-    """Adds what one partition's log says of what was sent: acknowledged and not there, there more than once."""
+    """Adds what one partition's log says of what was sent: acknowledged and not there, there more than once, there
+    before what was sent just before it."""
     copies: dict[bytes, int] = {}
+    first: dict[bytes, int] = {}
     for record in log:
         copies[record.value] = copies.get(record.value, 0) + 1
+        first.setdefault(record.value, record.offset)
     for sent in history.producers:
         if sent.partition != partition:
             continue
         report.lost += sum(1 for number in sent.offsets if sent.values[number] not in copies)
         twice = sum(copies.get(value, 1) - 1 for value in sent.values)
+        places = [first[value] for value in sent.values if value in first]
+        moved = sum(later < earlier for earlier, later in pairwise(places))
         if sent.idempotent:
             report.twice_idempotent += twice
+            report.moved_idempotent += moved
         else:
             report.twice += twice
+            report.moved += moved
 
 
 def report_lines(report: Report) -> list[str]:
@@ -267,6 +286,7 @@ def report_lines(report: Report) -> list[str]:
         f"  of them lost          {report.lost:,}",
         f"given up by producers   {refused}",
         f"stored twice            {report.twice:,} of the plain producer, {report.twice_idempotent:,} of the idempotent",
+        f"stored out of order     {report.moved:,} of the plain producer, {report.moved_idempotent:,} of the idempotent",
         f"delivered to consumers  {report.delivered:,}",
         f"longest unavailability  {report.longest_unavailability_s:.2f} s",
     ]

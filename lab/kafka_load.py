@@ -1,13 +1,18 @@
 """Producers and consumers of a chaos run: librdkafka, as programs use it, and a note of all that it was told.
 
-    producers   acks=all; one idempotent with five batches on their way, one plain with one, each to every partition
+    producers   acks=all; one idempotent with five batches on their way, one plain with one, each to every partition; the
+                plain one may repeat, and reorder: what is on its way to a frozen leader is sent again behind what went
+                to the new one meanwhile, as its one batch on the way is counted for each broker
     consumers   two in a group, which commit what they have read
     outages     between two acknowledgements of a partition, the longest pause
 
 The library has threads of its own, so one task of ours is enough: it hands over records and asks for news, and never waits.
 
 What is set differs from librdkafka's defaults where a client that must not stand still for long would differ: an answer is
-waited for two seconds (not 30), a broker that came back is tried every half second (not every ten).
+waited for one second (not 30; a frozen broker closes no connection), a broker that is gone is tried every half second (not
+every ten), what failed is tried again after 0.3 s at most (not 1), and who leads is asked every 0.3 s (not every five minutes
+or after an error, of which a frozen broker sends none).  How long a partition stands still is election and
+session, which are the brokers', and after them one of these times, which are the client's.
 
 Source: librdkafka's CONFIGURATION.md.  Next: scenarios/kafka_checker.py judges what is noted here.
 """
@@ -24,16 +29,17 @@ from lab.peers import PeerMissing
 from scenarios.kafka_checker import History, Sent, Violated
 from scenarios.kafka_wire import Stored
 
-CLIENT = {
+CLIENT: dict[str, Any] = {
     "log_level": 0,  # lost connections are what is to be expected here
-    "socket.timeout.ms": 2000,
+    "socket.timeout.ms": 1000,
     "reconnect.backoff.max.ms": 500,
-    "topic.metadata.refresh.interval.ms": 1000,
+    "retry.backoff.max.ms": 300,
+    "topic.metadata.refresh.interval.ms": 300,
 }
 PRODUCER = {
     "acks": "all",
     "linger.ms": 5,
-    "request.timeout.ms": 2000,
+    "request.timeout.ms": 1000,
     "message.timeout.ms": 120_000,
 }
 CONSUMER = {
@@ -79,6 +85,8 @@ class Writer:
         self.acknowledged = 0
         self.slowest_s = 0.0
         self.sent = [load.history.producer(f"{name}", each, idempotent) for each in range(load.partitions)]
+        for each in self.sent:
+            each.ordered = idempotent
         order = {"enable.idempotence": True} if idempotent else {"max.in.flight": 1}
         self.producer = confluent().Producer(
             CLIENT | PRODUCER | order | {"bootstrap.servers": load.bootstrap, "error_cb": self._error}
@@ -103,7 +111,8 @@ class Writer:
         if error is not None:
             self.load.refused[error.name()] = self.load.refused.get(error.name(), 0) + 1
             return
-        sent.offsets[number] = message.offset()
+        offset = message.offset()
+        sent.offsets[number] = -1 if offset is None else offset  # None: the broker only said that it has it already
         self.acknowledged += 1
         self.slowest_s = max(self.slowest_s, now - since)
         self.load.outages.served(sent.partition, now)
@@ -180,7 +189,7 @@ class Load:
 def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
     """With the replicas that the brokers are set to.  Raises KafkaException."""
     confluent()
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka import admin
 
-    admin = AdminClient(CLIENT | {"bootstrap.servers": bootstrap})  # kept while its answer is awaited
-    admin.create_topics([NewTopic(topic, partitions)])[topic].result(20.0)
+    client = admin.AdminClient(CLIENT | {"bootstrap.servers": bootstrap})  # kept while its answer is awaited
+    client.create_topics([admin.NewTopic(topic, partitions)])[topic].result(20.0)  # type: ignore[attr-defined]

@@ -337,7 +337,7 @@ class Broker:
             )
         epoch_before = partition.leader_epoch
         partition.update(registration, self.now_ms())
-        if partition.leading or partition.leader < 0:
+        if partition.leading or partition.leader < 0 or partition.log.offline is not None:
             self.fetchers.leave(key)
         elif partition.leader_epoch != epoch_before:
             self.fetchers.follow(partition)
@@ -400,6 +400,14 @@ class Broker:
                 self.flush_soon(partition)
 
         self.flush_then([partition], flushed)
+
+    def folder_failed(self) -> None:
+        """Whoever waits for what lay there is told.  Nor is it copied any more: a leader takes a follower that asks for the
+        newest records to have all before, and would wait for it."""
+        for key, partition in self.partitions.items():
+            if partition.log.offline is not None:
+                self.fetchers.leave(key)
+                partition.storage_failed()
 
     def log_failed(self, partition: Partition, error: KafkaError) -> None:
         """Its folder is offline: the controller moves what we lead there."""

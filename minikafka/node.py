@@ -20,17 +20,20 @@ from random import Random
 from typing import Any
 
 from durable.disk import Disk
+from durable.journal import CorruptJournal
 from minikafka.addresses import Listener, listeners_of, voters_of
 from minikafka.broker import Broker
 from minikafka.controller.quorum import Quorum
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
 from minikafka.coordination import Coordination
+from minikafka.directory_reports import DirectoryReports
 from minikafka.lifecycle import Lifecycle, RegistrationRefused
-from minikafka.log.data_folders import DataFolders
+from minikafka.log.data_folders import DataFolder, DataFolders, FolderError
 from minikafka.metadata_follower import MetadataFollower
 from minikafka.registration import registration_request
 from minikafka.replication.partition import Partition
 from minikafka.server import Server
+from raft.storage import Unreadable
 from serving.background import Background
 from serving.clock import Clock
 from serving.listener import Tcp
@@ -75,12 +78,13 @@ class Node:
         self.is_broker = "broker" in settings.process_roles
         self.is_controller = "controller" in settings.process_roles
         self.server = Server(self)
-        self.folders = DataFolders(settings, disk, clock, random)
+        self.folders = DataFolders(settings, disk, clock, random, self._folder_failed)
         self.quorum: Quorum | None = None
         self.broker: Broker | None = None
         self.coordination: Coordination | None = None
         self.follower: MetadataFollower | None = None
         self.lifecycle: Lifecycle | None = None
+        self.directory_reports: DirectoryReports | None = None
         self.incarnation = random.randbytes(16)
         self._ports: dict[str, int] = {}
         self.request_stop: Any = lambda exit_code=0: None  # the program's: end the process in good order
@@ -98,11 +102,14 @@ class Node:
 
     async def start(self) -> None:
         """Returns when clients are served.  Raises StartError, ListenError."""
-        await self.folders.open()
-        if self.is_controller:
-            await self._start_controller()
-        if self.is_broker:
-            await self._start_broker()
+        try:
+            await self.folders.open()
+            if self.is_controller:
+                await self._start_controller()
+            if self.is_broker:
+                await self._start_broker()
+        except (FolderError, CorruptJournal, Unreadable) as error:
+            raise StartError(str(error)) from None
         if self.make_admin is not None:
             self.admin = self.make_admin(self)
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
@@ -141,6 +148,18 @@ class Node:
         logger.critical("The metadata log cannot be written: %s", error)
         self.request_stop(1)
 
+    def _folder_failed(self, folder: DataFolder) -> None:
+        """The controller hears of it, and moves what is led there; a node without any folder ends."""
+        if self.broker is not None:
+            self.broker.folder_failed()
+        if self.directory_reports is not None:
+            self.directory_reports.changed.set()
+        if self.lifecycle is not None:
+            self.lifecycle.hurry()
+        if self.folders.none_left:
+            logger.critical("Stopping: every log directory has failed")
+            self.request_stop(1)
+
     def _channel(self) -> ControllerChannel:
         channel = ControllerChannel(self.voters, self.me, self.quorum)
         self._channels.append(channel)
@@ -157,7 +176,7 @@ class Node:
             self._channel(),
             lambda: registration_request(self),
             lambda: self.follower.image.offset if self.follower is not None else -1,
-            self.folders.offline_ids,
+            lambda: self.directory_reports.offline_ids() if self.directory_reports is not None else [],
             settings.broker_heartbeat_interval_ms,
         )
         self.broker = Broker(
@@ -173,6 +192,7 @@ class Node:
             background=self.background,
         )
         self.broker.coordination = self.coordination = Coordination(self.broker)
+        self.directory_reports = DirectoryReports(self.broker, self._channel())
         for listener in self.listeners:
             if listener.role == "broker":
                 tcp = Tcp(listener.host, listener.port)
@@ -202,6 +222,8 @@ class Node:
             raise StartError(f"no controller took this broker within {timeout_s:g} s") from None
         self.folders.begin(self.lifecycle.epoch)
         self.background.start(self.isr_loop(), "ISR changes", vital=True)
+        if self.directory_reports is not None:
+            self.background.start(self.directory_reports.run(), "directories", vital=True)
         self.follower.epoch = self.lifecycle.epoch
         await self.follower.catch_up(self.lifecycle.epoch)
         self.background.start(self.follower.follow(), "metadata", vital=True)
@@ -218,6 +240,8 @@ class Node:
         assert self.broker is not None and self.follower is not None and self.lifecycle is not None
         self.follower.epoch = self.lifecycle.epoch
         await self.broker.metadata_changed(image, delta)
+        if delta.partitions and self.directory_reports is not None:
+            self.directory_reports.changed.set()
         if not self.lifecycle.wants_fence:
             own = image.brokers.get(self.me)
             if own is not None and own.fenced:
@@ -243,6 +267,7 @@ class Node:
             "recovery point checkpoint",
         )
         every(lambda: settings.log_retention_check_interval_ms / 1000, self._start_retention, "retention")
+        every(lambda: 1.0, self.folders.sweep, "deleted logs")
         every(lambda: 1.0, self._flush_by_time, "flush")
 
     def _partitions(self) -> list[Partition]:

@@ -96,7 +96,7 @@ NETWORK = [
         "queued.max.request.bytes",
         Integer,
         -1,
-        "Bytes of requests read but not answered at which reading stops; -1 means 512 MiB.",
+        "Memory for large requests while they are read, over all connections; -1 means 512 MiB.",
     ),
     fixed("num.replica.fetchers", Integer, 1, "Connections to each leader that replicas are copied over.", minimum=1),
 ]

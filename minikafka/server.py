@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from minikafka.controller_door import ControllerDoor
 from minikafka.handlers import HANDLERS, quick_produce
+from minikafka.request_memory import RequestMemory
 from minikafka.wire.apis import API_VERSIONS, APIS, Api
 from minikafka.wire.compile import decoder
 from minikafka.wire.errors import ErrorCode
@@ -45,6 +46,9 @@ CONTEXTS_MAX = 100
 WAITING_MAX = 1000  # requests of one connection without an answer
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # answers of one connection that wait for an earlier one
 SMALLEST_HEADER = 8
+QUEUED_BYTES_MAX = (
+    512 * 1024 * 1024
+)  # for large requests while they are read, unless queued.max.request.bytes says else
 
 
 class RequestContext:
@@ -76,6 +80,7 @@ class Client(FrameConnection):
         self.replies = ReplyOrder(self.send)
         self.served = listener.served
         self.contexts: dict[tuple[int, str | None], RequestContext] = {}
+        self.reserved = 0  # see request_memory.py
 
     def made(self) -> None:
         peer = self.transport.get_extra_info("peername")
@@ -88,6 +93,12 @@ class Client(FrameConnection):
         if not SMALLEST_HEADER <= size <= self.server.request_bytes_max:
             raise BadFrame(f"a request of {size} bytes")
         return 4 + size
+
+    def may_begin(self, size: int) -> bool:
+        return self.server.memory.reserve(self, size)
+
+    def large_received(self) -> None:
+        self.server.memory.release(self)
 
     def frame_received(self, frame: Frame) -> None:
         try:
@@ -157,6 +168,7 @@ class Client(FrameConnection):
 
     def lost(self, why: Exception | str | None) -> None:
         self.replies.discard()
+        self.server.memory.release(self)
 
 
 class Served:
@@ -199,6 +211,8 @@ class Server:
         self.connections = OpenConnections(
             maximum=min(settings.max_connections, 1_000_000), idle_seconds=settings.connections_max_idle_ms / 1000
         )
+        queued = settings.queued_max_request_bytes
+        self.memory = RequestMemory(queued if queued > 0 else QUEUED_BYTES_MAX)
         self.listeners: list[tuple[ListenerName, Listener]] = []
 
     @property

@@ -1,7 +1,7 @@
 """Kafka under fire: producers and consumers of a replicated topic, a nemesis, and everything read back at the end.
 
     producers   acks=all, half of them idempotent, several to a partition          kafka_clients.py
-    consumers   read below the high watermark and ask where partitions end
+    consumers   read below the high watermark, ask where partitions end, commit, and resume from there
     nemesis     breaks brokers, links, disks and clocks, then mends them all       kafka_nemesis.py
     calm        within `calm_s` every producer is answered again and all replicas are in sync
     drained     what was sent is acknowledged, to the last record
@@ -55,6 +55,7 @@ class Report:
     acknowledged: int = 0
     retried: int = 0
     read: int = 0
+    resumed: int = 0
     calm_after_s: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -112,6 +113,7 @@ class Arena:
             for name, count in producer.errors.items():
                 report.errors[name] = report.errors.get(name, 0) + count
         report.read = sum(consumer.read for consumer in consumers)
+        report.resumed = sum(consumer.resumed for consumer in consumers)
         return report
 
     async def _create_topic(self, admin: Client) -> None:

@@ -6,6 +6,7 @@
     nothing else   a record that nobody sent is in no log
     read           what a consumer was given at an offset stands there at the end: it was committed, so it cannot go
     watermark      within one leader epoch, and from one to the next, the end that consumers are told never goes back
+    groups         an offset that was committed is the one that is found, by whoever coordinates then
     identical      the logs of all replicas are the same, byte for byte
 
 Some of it is known the moment it happens and is told at once; the rest when the logs are read at the end.
@@ -25,12 +26,31 @@ class Violated(AssertionError):
 
 
 @dataclass
+class Commits:
+    """What one consumer has committed for a partition, one commit at a time.
+
+    known      the last that was answered; -1 before
+    uncertain  those without an answer: a broker that stood still may carry one out much later
+    """
+
+    known: int = -1
+    uncertain: set[int] = field(default_factory=set)
+
+    def verify(self, who: str, found: int) -> None:
+        """A group goes on from what it has committed.  Raises Violated."""
+        if found != self.known and found not in self.uncertain:
+            raise Violated(f"{who} had committed {self.known}, and is told {found}: the commit is lost")
+
+
+@dataclass
 class Sent:
     """All that one producer has sent to its partition: value of each record, and the offset that it was told."""
 
     name: str
     partition: int
     idempotent: bool
+    ordered: bool = True
+    """Whether its client sends again, in order, before it sends what is new; only then the order is the brokers' to keep."""
     values: list[bytes] = field(default_factory=list)
     offsets: dict[int, int] = field(default_factory=dict)
     """Of each acknowledged record, by its number; -1 where the broker only said that it has it already."""
@@ -131,7 +151,7 @@ def _verify_producer(sent: Sent, at: dict[int, Stored], places: dict[bytes, list
             raise Violated(f"{where}: {value!r}, acknowledged at offset {told}, stands at {found}")
         if sent.idempotent and len(found) > 1:
             raise Violated(f"{where} is idempotent, yet {value!r} stands at {found}: duplicated")
-        if found[0] < last_first:
+        if sent.ordered and found[0] < last_first:
             raise Violated(f"{where}: {value!r} at {found[0]} comes before what was sent earlier: reordered")
         last_first = found[0]
 

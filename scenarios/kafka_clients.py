@@ -21,7 +21,7 @@ from random import Random
 from typing import Protocol
 
 from scenarios import kafka_wire as wire
-from scenarios.kafka_checker import History, Sent, Violated
+from scenarios.kafka_checker import Commits, History, Sent, Violated
 from scenarios.kafka_wire import LOST, Connection, Led
 
 TOPIC = "chaos"
@@ -62,6 +62,8 @@ class Pace:
     produce_timeout_ms: int = 1000
     fetch_wait_ms: int = 200
     fetch_bytes: int = 4000
+    group_chance: float = 0.2
+    """That a consumer commits, or begins again where it has committed, instead of reading on."""
 
 
 class Client:
@@ -261,7 +263,7 @@ class Producer(Client):
 
 
 class Consumer(Client):
-    """Reads every partition from its beginning, over and over again where it is told to, and asks where they end."""
+    """Reads every partition, asks where they end, commits where it is, and now and then begins anew from there."""
 
     def __init__(
         self, name: str, place: Place, pace: Pace, random: Random, partitions: int, history: History
@@ -269,22 +271,26 @@ class Consumer(Client):
         super().__init__(name, place, pace, random)
         self.history = history
         self.positions = dict.fromkeys(range(partitions), 0)
-        self.read = 0
-        self.rounds = 0
+        self.commits = {partition: Commits() for partition in range(partitions)}
+        self.coordinator: int | None = None
+        self.read = self.resumed = 0
 
     async def run(self) -> None:
         try:
             while not self.place.over:
                 for partition in self.positions:
                     await self._look(partition)
-                self.rounds += 1
                 await asyncio.sleep(self.random.uniform(*self.pace.think_s))
         finally:
             self.close()
 
     async def _look(self, partition: int) -> None:
         led = await self.leader_of(partition)
-        deed: Callable[[int, Led], Awaitable[bool]] = self._end if self.random.random() < 0.2 else self._fetch
+        chance = self.random.random()
+        if chance < self.pace.group_chance:
+            await self._in_group(partition)
+            return
+        deed: Callable[[int, Led], Awaitable[bool]] = self._end if chance > 0.8 else self._fetch
         if not await deed(partition, led):
             await self.pause()
             await self.refresh()
@@ -322,4 +328,55 @@ class Consumer(Client):
                 raise Violated(f"consumer {self.name} asks where {partition} ends: error {error}")
             return False
         self.history.was_told_end(partition, led.epoch, end, led.leader, before)
+        return True
+
+    # -- its group ----------------------------------------------------------------------------------------------------
+
+    async def _in_group(self, partition: int) -> None:
+        """Commit, or resume, if there is a coordinator to be had."""
+        if self.coordinator is None:
+            answer = await self.ask_anyone(wire.FIND_COORDINATOR, wire.find_coordinator_request(self.name))
+            error, node = wire.find_coordinator(answer) if answer is not None else (0, -1)
+            self._check(error, "looks for its coordinator")
+            if error or node < 0:
+                await self.pause()
+                return
+            self.coordinator = node
+        deed = self._resume if self.random.random() < 0.3 else self._commit
+        if not await deed(partition, self.coordinator):
+            self.coordinator = None
+
+    def _check(self, error: int, what: str) -> None:
+        if error and error not in MAY_BE_REPEATED:
+            raise Violated(f"consumer {self.name} {what}: error {error}")
+
+    async def _commit(self, partition: int, coordinator: int) -> bool:
+        commits, offset = self.commits[partition], self.positions[partition]
+        body = wire.offset_commit_request(self.name, TOPIC, partition, offset)
+        new = offset not in commits.uncertain
+        commits.uncertain.add(offset)
+        answer = await self.ask(coordinator, wire.OFFSET_COMMIT, body)
+        if answer is None:
+            return False
+        error = wire.offset_commit(answer)
+        self._check(error, "commits")
+        if error:
+            return False
+        commits.known = offset
+        if new:
+            commits.uncertain.discard(offset)
+        return True
+
+    async def _resume(self, partition: int, coordinator: int) -> bool:
+        """As a consumer that has just been started; what it reads again must be what it has read before."""
+        answer = await self.ask(coordinator, wire.OFFSET_FETCH, wire.offset_fetch_request(self.name, TOPIC, partition))
+        if answer is None:
+            return False
+        error, offset = wire.offset_fetch(answer)
+        self._check(error, "asks what it has committed")
+        if error:
+            return False
+        self.commits[partition].verify(f"group {self.name} of partition {partition}", offset)
+        self.positions[partition] = max(0, offset)
+        self.resumed += 1
         return True

@@ -62,6 +62,13 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
     def frame_received(self, frame: Frame) -> None:
         """One whole frame, header included.  It is yours to keep."""
 
+    def may_begin(self, size: int) -> bool:
+        """Whether a large frame may be read now.  One that says no holds the connection; after `resume` it is asked again."""
+        return True
+
+    def large_received(self) -> None:
+        """A large frame was received, and worked on."""
+
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._large is not None:
             return memoryview(self._large)[self._large_filled :]
@@ -93,6 +100,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
             self.heard = True
             self.frame_received(frame)
             self._spare = frame if len(frame) <= SPARE_BYTES else None
+            self.large_received()
         header = self.header_bytes
         while not self.held and self._filled - self._start >= header:
             try:
@@ -106,7 +114,7 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
                 return
             end = self._start + size
             if end > self._filled:
-                if size > SHARED_BYTES:
+                if size > SHARED_BYTES and self.may_begin(size):
                     self._begin_large(size)
                 return
             whole = bytes(memoryview(self._shared)[self._start : end])

@@ -243,7 +243,7 @@ class SimulatedDisk:
         self._pending_names: list[NameChange] = []
         self._folders = {".", "/", ""}
         self._locks: dict[str, SimulatedLock] = {}
-        self._planned_failures: list[tuple[Operation, int]] = []
+        self._planned_failures: list[tuple[Operation, int, str]] = []
         self._strike: Callable[[], None] | None = None
         self._strike_in, self._strike_at = 0, ""
 
@@ -268,9 +268,9 @@ class SimulatedDisk:
         for inode in self._names.values():
             inode.power_loss(self.random, self.options.garbage)
 
-    def fail_next(self, operation: Operation, error: int = errno.EIO) -> None:
-        """The next `operation` raises this errno; may be called several times."""
-        self._planned_failures.append((operation, error))
+    def fail_next(self, operation: Operation, error: int = errno.EIO, path: str = "") -> None:
+        """The next `operation` on a file whose path contains `path` raises this errno; may be called several times."""
+        self._planned_failures.append((operation, error, path))
 
     def strike_before(self, operation: int, strike: Callable[[], None], path: str = "") -> None:
         """Call `strike`, which kills the process, before its change number `operation`, counted from 1 on.
@@ -295,7 +295,7 @@ class SimulatedDisk:
     def fail(self, operation: Operation, path: str) -> None:
         """Raise when a failure was planned, or the dice say so."""
         for plan in self._planned_failures:
-            if plan[0] == operation:
+            if plan[0] == operation and plan[2] in path:
                 self._planned_failures.remove(plan)
                 raise self.error(plan[1], path)
         chance = {"append": self.options.append_error, "fsync": self.options.fsync_error, "fsync_dir": 0.0}[operation]

@@ -30,6 +30,7 @@ from minikafka.wire.messages.groups import (
     ListGroupsRequest,
     ListGroupsResponse,
 )
+from minikafka.wire.messages.metadata import DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse
 from minikafka.wire.messages.offsets import (
     OffsetCommitRequest,
     OffsetCommitResponse,
@@ -106,6 +107,32 @@ async def add_partitions(
     request = CreatePartitionsRequest(topics=[topic], timeout_ms=TIMEOUT_MS)
     answer: CreatePartitionsResponse = await _controller(cluster, request)
     raise_for(answer.results[0].error_code, answer.results[0].error_message)
+
+
+async def eligible_leaders(cluster: Cluster, names: Sequence[str]) -> dict[Place, tuple[list[int], list[int]]]:
+    """Of each partition the replicas that may lead though not in sync (KIP-966), and the last that were known.
+
+    Raises KafkaError; nothing is found with brokers that do not tell.
+    """
+    found: dict[Place, tuple[list[int], list[int]]] = {}
+    request = DescribeTopicPartitionsRequest(topics=[DescribeTopicPartitionsRequest.Topic(name=name) for name in names])
+    while names:
+        try:
+            answer: DescribeTopicPartitionsResponse = await cluster.ask_any(request)
+        except KafkaError as error:
+            if error.code == ErrorCode.UNSUPPORTED_VERSION:
+                break
+            raise
+        for topic in answer.topics:
+            for each in topic.partitions:
+                eligible = each.eligible_leader_replicas or [], each.last_known_elr or []
+                found[topic.name or "", each.partition_index] = eligible
+        if answer.next_cursor is None:
+            break
+        request.cursor = DescribeTopicPartitionsRequest.Cursor(
+            topic_name=answer.next_cursor.topic_name, partition_index=answer.next_cursor.partition_index
+        )
+    return found
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

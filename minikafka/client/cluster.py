@@ -52,11 +52,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as the last Metadata had it.
-
-    leader  -1 while there is none
-    elr     replicas that may lead though not in sync; None where the broker does not tell
-    """
+    """A partition as the last Metadata had it.  leader: -1 while there is none."""
 
     index: int
     leader: int
@@ -64,8 +60,6 @@ class Partition:
     replicas: list[int]
     isr: list[int]
     offline: list[int]
-    elr: list[int] | None = None
-    last_known_elr: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Learn the brokers.  Raises KafkaError(BROKER_NOT_AVAILABLE) when no bootstrap address answers."""
-        await self.refresh([])
+        await self.retrying(lambda: self.refresh([]))
 
     def close(self) -> None:
         """Leave all connections."""
@@ -176,7 +170,17 @@ class Cluster:
 
     async def ask_coordinator(self, group: str, request: Any, timeout_s: float | None = None) -> Any:
         """The answer of the group's coordinator.  One that turns out to be another's: `forget_coordinator`."""
-        return await self.ask(await self.coordinator(group), request, timeout_s, COORDINATION)
+        node = await self.coordinator(group)
+        try:
+            return await self.ask(node, request, timeout_s, COORDINATION)
+        except asyncio.CancelledError:
+            # the answer to JoinGroup may take minutes, and the answers behind it as long: LeaveGroup shall not wait
+            if connection := self._connections.get((node, COORDINATION)):
+                connection.abort("nobody waits for the answer any more")
+            raise
+        except KafkaError:
+            self.forget_coordinator(group)  # it may be dead, and another one the coordinator by now
+            raise
 
     async def coordinator(self, group: str) -> int:
         """The broker that coordinates `group`.  Raises KafkaError, COORDINATOR_NOT_AVAILABLE among others."""
@@ -222,11 +226,17 @@ class Cluster:
     # -- the picture --------------------------------------------------------------------------------------------------
 
     async def refresh(self, topics: Iterable[str] | None = None) -> dict[str, KafkaError]:
-        """Ask for Metadata of the brokers and of `topics`, None: of all there are.  Returns the topics' errors."""
+        """Ask for Metadata of the brokers and of `topics`, None: of all there are.  Returns the topics' errors.
+
+        Raises KafkaError: BROKER_NOT_AVAILABLE; LEADER_NOT_AVAILABLE when the answer comes from a broker that has just
+        started and knows of none, not even itself: then the picture stays as it was.
+        """
         names = None if topics is None else [MetadataRequest.Topic(name=name) for name in topics]
         answer: MetadataResponse = await self.ask_any(
             MetadataRequest(topics=names, allow_auto_topic_creation=self.auto_create)
         )
+        if not answer.brokers:
+            raise KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, "the broker knows of no brokers yet")
         self.brokers = {each.node_id: Broker(each.node_id, each.host, each.port, each.rack) for each in answer.brokers}
         self.cluster_id, self.controller_id = answer.cluster_id, answer.controller_id
         if names is None:

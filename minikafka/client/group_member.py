@@ -135,7 +135,7 @@ class GroupMember:
         """We are the leader: everybody's share."""
         wanted = {
             member.member_id: decode_of_consumer(ConsumerProtocolSubscription, member.metadata).topics
-            for member in sorted(joined.members, key=lambda member: member.group_instance_id or member.member_id)
+            for member in sorted(joined.members, key=turn_of)
         }
         await self.cluster.refresh(sorted({topic for topics in wanted.values() for topic in topics}))
         partitions = {
@@ -226,3 +226,8 @@ def decode_share(data: bytes) -> list[Place]:
     except WireError as error:
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"a share that cannot be read: {error}") from None
     return [(each.topic, partition) for each in assignment.assigned_partitions for partition in each.partitions]
+
+
+def turn_of(member: JoinGroupResponse.Member) -> tuple[bool, str]:
+    """The order in which members are served: those with a name of their own first, so that theirs is the same each time."""
+    return member.group_instance_id is None, member.group_instance_id or member.member_id

@@ -86,6 +86,7 @@ class Batch:
 
     due: float  # by the loop's time: when it leaves, full or not
     expires: float
+    settled: asyncio.Future[None]  # when its promises are kept or broken
     records: list[Record] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     size: int = 0
@@ -176,11 +177,11 @@ class Producer:
                 batch.due = 0.0
                 self._partitioner.batch_is_full(place[0])
             now = self._loop.time()
-            batch = Batch(now + self.settings.linger_ms / 1000, now + self.settings.delivery_timeout_ms / 1000)
+            expires = now + self.settings.delivery_timeout_ms / 1000
+            batch = Batch(now + self.settings.linger_ms / 1000, expires, self._loop.create_future())
             queue.batches.append(batch)
             self._wake.set()
         promise: Promise = self._loop.create_future()
-        promise.add_done_callback(_looked_at)
         batch.records.append(record)
         batch.promises.append(promise)
         batch.size += size
@@ -195,11 +196,8 @@ class Producer:
         self._flushing += 1
         self._wake.set()
         try:
-            promises = [
-                promise for queue in self._queues.values() for batch in queue.batches for promise in batch.promises
-            ]
-            if promises:
-                await asyncio.wait(promises)
+            if batches := [batch.settled for queue in self._queues.values() for batch in queue.batches]:
+                await asyncio.wait(batches)
         finally:
             self._flushing -= 1
 
@@ -337,6 +335,7 @@ class Producer:
                 offset = answer.base_offset + delta if answer.base_offset >= 0 else -1
                 stamp = record.timestamp_ms if answer.log_append_time_ms < 0 else answer.log_append_time_ms
                 promise.set_result(Delivered(*place, offset, stamp))
+        batch.settled.set_result(None)
 
     async def _retry_or_fail(self, failed: dict[Place, KafkaError]) -> None:
         """The first batch of each of these places met an error."""
@@ -354,6 +353,8 @@ class Producer:
         if stale:
             with suppress(KafkaError):  # nobody answers: after the pause we shall see
                 await self.cluster.refresh(sorted(stale))
+        if failed:
+            self._wake.set()  # to look when the pauses end
 
     def _give_up(self, queue: Queue, error: KafkaError) -> None:
         batch = queue.batches[0]
@@ -371,6 +372,8 @@ class Producer:
         for promise in batch.promises:
             if not promise.done():
                 promise.set_exception(KafkaError(error.code, str(error)))
+                promise.exception()  # seen: a promise that nobody awaits may break in silence
+        batch.settled.set_result(None)
 
     async def _identify(self, due: Iterable[Place]) -> bool:
         """Get a producer id.  Without one nothing leaves."""
@@ -384,9 +387,3 @@ class Producer:
             return False
         self._identity = answer.producer_id, answer.producer_epoch
         return True
-
-
-def _looked_at(promise: Promise) -> None:
-    """A promise that nobody awaits may break in silence."""
-    if not promise.cancelled():
-        promise.exception()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from minikafka.handlers.internal_topics import INTERNAL
+from minikafka.log.validation import RecordsRefused, refuse_zstd, tells_log_start, text_for_client
 from minikafka.replication.waiting import WaitingProduce
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
@@ -27,6 +28,7 @@ Topic = ProduceResponse.Topic
 Answer = ProduceResponse.Topic.Partition
 ALL, LEADER, NONE = -1, 1, 0
 ACKS = (ALL, LEADER, NONE)
+ZSTD_SINCE = 7
 
 
 def produce(
@@ -46,12 +48,16 @@ def produce(
             try:
                 if partition is None or acks not in ACKS or topic.name in INTERNAL:
                     raise refusal(broker, topic.name, asked.index, acks)
-                appended = partition.append(asked.records or b"", acks, now_ms, wall_ms)
+                records = asked.records or b""
+                if context.api_version < ZSTD_SINCE:
+                    refuse_zstd(records, context.api_version)
+                appended = partition.append(records, acks, now_ms, wall_ms)
             except KafkaError as error:
                 any_failed = True
                 if error.code is ErrorCode.KAFKA_STORAGE_ERROR and partition is not None:
                     broker.log_failed(partition, error)
-                answers.append(failed(broker, topic.name, asked.index, error))
+                log_start_offset = partition.log.log_start_offset if partition and tells_log_start(error) else -1
+                answers.append(failed(broker, topic.name, asked.index, error, log_start_offset))
                 continue
             base_offset, last_offset, append_time_ms, log_start_offset, _, count = appended
             broker.records_in += count
@@ -95,10 +101,14 @@ def refusal(broker: Broker, topic: str, index: int, acks: int) -> KafkaError:
     return KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
 
-def failed(broker: Broker, topic: str, index: int, error: KafkaError) -> Answer:
+def failed(broker: Broker, topic: str, index: int, error: KafkaError, log_start_offset: int) -> Answer:
     """The answer that carries an error; with the leader that there is, where we are not it (KIP-951)."""
-    answer = Answer(index=index, error_code=error.code, base_offset=-1, log_append_time_ms=-1, log_start_offset=-1)
-    answer.error_message = str(error) if error.code in TOLD_WITH_MESSAGE else None
+    answer = Answer(index=index, error_code=error.code, base_offset=-1, log_start_offset=log_start_offset)
+    answer.error_message = text_for_client(error)
+    if isinstance(error, RecordsRefused):
+        answer.record_errors = [
+            Answer.RecordError(batch_index=place, batch_index_error_message=text) for place, text in error.record_errors
+        ]
     if error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
         registration = broker.registration_named(topic, index)
         if registration is not None:
@@ -120,9 +130,6 @@ def tell_leaders(broker: Broker, response: ProduceResponse, listener: str) -> No
         ProduceResponse.NodeEndpoint(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
         for each in broker.endpoints(leaders, listener)
     ]
-
-
-TOLD_WITH_MESSAGE = frozenset({ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP})
 
 
 def outcome(answer: Answer, error: ErrorCode) -> None:

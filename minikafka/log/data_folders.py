@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from posixpath import join
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from durable.replace_file import replace_file, replace_file_soon
 from minikafka.log.checkpoints import (
     HIGH_WATERMARK,
     LOG_START,
+    META_PROPERTIES,
     RECOVERY_POINT,
     BadCheckpoint,
     Offsets,
@@ -59,6 +60,8 @@ logger = logging.getLogger("minikafka.log")
 METADATA_FOLDER = "metadata-quorum"
 DELETE_SUFFIX = "-delete"
 PARTITION_METADATA = "partition.metadata"
+CLOSERS = 16
+"""Logs of one folder that are flushed side by side when the broker stops."""
 SLICE_S = 0.005
 """How long opening logs may hold the loop."""
 
@@ -98,8 +101,17 @@ class DataFolders:
     previous_epoch   of this broker, when every folder was left clean by it; -1 otherwise: it may have lost records
     """
 
-    def __init__(self, settings: Any, disk: Disk, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        settings: Any,
+        disk: Disk,
+        clock: Clock,
+        random: Random,
+        on_failed: Callable[[DataFolder], None] = lambda folder: None,
+    ) -> None:
+        """on_failed  called once for each folder that goes offline"""
         self.settings = settings
+        self.on_failed = on_failed
         self.disk = disk
         self.clock = clock
         self.random = random
@@ -117,15 +129,17 @@ class DataFolders:
     # -- start ------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Lock the folders and read who they belong to.  Raises FolderError, OSError."""
+        """Lock the folders and read who they belong to.  Raises FolderError."""
         for folder in self.folders:
-            self.disk.mkdir(folder.path)
             try:
+                self.disk.mkdir(folder.path)
                 folder.lock = self.disk.lock(join(folder.path, ".lock"))
+                folder.meta = self._meta_of(folder)
+                folder.left_by = take_clean_shutdown(self.disk, folder.path)
             except BlockingIOError:
                 raise FolderError(f"{folder.path} is in use by another process") from None
-            folder.meta = self._meta_of(folder)
-            folder.left_by = take_clean_shutdown(self.disk, folder.path)
+            except OSError as error:
+                raise FolderError(f"{folder.path} cannot be used: {error.strerror}") from None
         epochs = {folder.left_by for folder in self.folders}
         if len(epochs) == 1 and (epoch := epochs.pop()) is not None:
             self.previous_epoch = epoch
@@ -134,10 +148,20 @@ class DataFolders:
     def _meta_of(self, folder: DataFolder) -> dict[str, str]:
         """What the folder says of itself; a new one is given an id."""
         me = str(self.settings.node_id)
-        meta = read_meta_properties(self.disk, folder.path)
+        path = join(folder.path, META_PROPERTIES)
+        try:
+            meta = read_meta_properties(self.disk, folder.path)
+        except UnicodeDecodeError:
+            raise FolderError(f"{path} is damaged: it is no text") from None
         if meta is None:
             meta = {"version": "1", "node.id": me, "directory.id": uuid_text(self.random.randbytes(16))}
             write_meta_properties(self.disk, folder.path, meta)
+        if missing := [key for key in ("node.id", "directory.id") if not meta.get(key)]:
+            raise FolderError(f"{path} is damaged: it does not say {' and '.join(missing)}")
+        try:
+            uuid_bytes(meta["directory.id"])
+        except ValueError:
+            raise FolderError(f"{path} is damaged: {meta['directory.id']!r} is no directory.id") from None
         if meta.get("node.id") != me:
             raise FolderError(f"{folder.path} holds the data of node {meta.get('node.id')}, not of node {me}")
         return meta
@@ -233,8 +257,7 @@ class DataFolders:
                 return log
             if log is not None:  # of a topic of that name that is no more
                 self.delete(log)
-        online = [folder for folder in self.folders if folder.online]
-        if online:
+        while online := self._online():  # one that fails now is not asked again
             roomiest = min(online, key=lambda folder: len(folder.logs))
             made = self._open(roomiest, (topic, index), topic_id, settings)
             if made is not None:
@@ -273,9 +296,12 @@ class DataFolders:
         due = [path for when, path in self._doomed if when <= now_ms]
         self._doomed = [(when, path) for when, path in self._doomed if when > now_ms]
         for path in due:
-            for name in self.disk.listdir(path):
-                self.disk.unlink(join(path, name))
-            self.disk.rmdir(path)
+            try:
+                for name in self.disk.listdir(path):
+                    self.disk.unlink(join(path, name))
+                self.disk.rmdir(path)
+            except OSError as error:
+                logger.warning("%s cannot be removed: %s", path, error)  # the next start tries again
 
     async def retention(self, partitions: Iterable[Partition]) -> None:
         """Roll by time, forget by age and size, a few milliseconds at a time."""
@@ -305,14 +331,22 @@ class DataFolders:
             self._offline(folder, log.offline or OSError("unknown"))
 
     def _offline(self, folder: DataFolder, error: OSError) -> None:
+        if not folder.online:
+            return
         folder.online = False
         logger.error("The log directory %s is offline: %s", folder.path, error)
         for log in folder.logs.values():
             log.offline = log.offline or error
+        self.on_failed(folder)
 
     @property
     def none_left(self) -> bool:
         return not any(folder.online for folder in self.folders)
+
+    def directory_of(self, log: PartitionLog) -> bytes | None:
+        """Id of the folder that holds it; None once it is deleted."""
+        folder = self._folder_of.get(log)
+        return folder.id if folder is not None else None
 
     def online_ids(self) -> list[bytes]:
         return [folder.id for folder in self.folders if folder.online]
@@ -331,7 +365,11 @@ class DataFolders:
         for folder in self._online():
             points = folder.recovery_points = {key: log.recovery_point for key, log in folder.logs.items()}
             folder.starts = {key: log.log_start_offset for key, log in folder.logs.items() if log.log_start_offset}
-            await self._write(folder, RECOVERY_POINT, points, lambda: folder.recovery_points is points)
+
+            def still_true(folder: DataFolder = folder, points: Offsets = points) -> bool:
+                return folder.recovery_points is points
+
+            await self._write(folder, RECOVERY_POINT, points, still_true)
             await self._write(folder, LOG_START, folder.starts)
 
     def truncated(self, log: PartitionLog) -> None:
@@ -364,12 +402,8 @@ class DataFolders:
     async def close(self) -> None:
         """Flush, snapshot, checkpoint, and say last of all that it was so."""
         for folder in self._online():
-            try:
-                for log in folder.logs.values():
-                    await log.flush()
-                    log.close(self.clock.now_ms())
-            except KafkaError as error:
-                self._offline(folder, log.offline or OSError(str(error)))
+            waiting = iter(list(folder.logs.values()))
+            await asyncio.gather(*(self._close_all(folder, waiting) for _ in range(CLOSERS)))
         await self.checkpoint_recovery_points()
         await self.checkpoint_high_watermarks()
         for folder in self._online():
@@ -379,6 +413,18 @@ class DataFolders:
             if folder.lock is not None:
                 folder.lock.close()
         self.files.close_all()
+
+    async def _close_all(self, folder: DataFolder, waiting: Iterator[PartitionLog]) -> None:
+        """Of those that share `waiting`, one log after another, never two in one turn of the loop."""
+        for log in waiting:
+            if not folder.online:
+                return
+            try:
+                await log.flush()
+                log.close(self.clock.now_ms())
+            except KafkaError as error:
+                self._offline(folder, log.offline or OSError(str(error)))
+            await asyncio.sleep(0)
 
 
 def partition_of(name: str) -> tuple[str, int] | None:

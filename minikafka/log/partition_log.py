@@ -397,7 +397,7 @@ class PartitionLog(SegmentedLog):
         """Cut off everything from `offset` on, and what was remembered of it.  The log ends there then, or earlier where
         `offset` lies inside a batch.  Raises KafkaError.
 
-        The recovery point may go down: its checkpoint is to be written before anything is appended.
+        The recovery point may go down: its owner is told, whose checkpoint may say more.
         """
         self._check_online()
         if offset >= self.log_end_offset:

@@ -7,9 +7,9 @@
     00000000000000368769.snapshot    what was known of producers before it                 producer_snapshot.py
 
 Only the last segment of a log, the active one, is written.  What is read is given to sockets as a view of the page cache,
-without a copy, unless it is so small that copying is quicker.  A view outlives what happens to its file's name, but not a cut
-of the file itself: reading a mapping past the end of its file kills the process.  So while a view is about the file is not cut
-in place: what remains is copied to a new file, which takes over the name.
+without a copy, unless it is so small that copying is quicker.  A view outlives what happens to its file's name, but not a
+cut of the file itself: reading a mapping past the end of its file kills the process.  So while a view is about the file is
+not cut in place: what remains is copied to a new file, which takes over the name.
 
 Source: Kafka's `LogSegment.java`, `FileRecords.java`.  Next: partition_log.py, segments in order.
 """

@@ -34,6 +34,13 @@ RESTARTS_SESSION = frozenset(
     }
 )
 
+METADATA_LATE = frozenset(
+    {ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_LEADER_EPOCH, ErrorCode.UNKNOWN_TOPIC_ID}
+)
+METADATA_LATE_MS = 50
+"""A leader that does not know its office yet will in a moment; acks=all waits for us until then.  (Kafka rests as long as
+after any error: a second.)"""
+
 
 @dataclass(frozen=True)
 class FetchSettings:
@@ -228,7 +235,8 @@ class Fetcher:
     def _rest(self, key: Key, error: ErrorCode, now_ms: int) -> None:
         copied = self.partitions[key]
         copied.last_error = error
-        copied.resting_until_ms = now_ms + self.settings.backoff_ms
+        backoff_ms = self.settings.backoff_ms
+        copied.resting_until_ms = now_ms + (min(METADATA_LATE_MS, backoff_ms) if error in METADATA_LATE else backoff_ms)
         self._resting[key] = None
         self._changed.pop(key, None)
 

@@ -218,6 +218,10 @@ class Partition:
         self.proposal = None
         self._fail_waiting(error)
 
+    def storage_failed(self) -> None:
+        """Its disk is gone: whoever waits here is told.  To the rest the log itself says so."""
+        self._fail_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
+
     def _fail_waiting(self, error: ErrorCode) -> None:
         waiting, self.waiting_produces = self.waiting_produces, deque()
         for _, tell in waiting:

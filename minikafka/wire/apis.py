@@ -165,7 +165,7 @@ _ROWS = (
     _api(groups, "ConsumerGroupHeartbeat",            "none",  BROKER, "READ", "GROUP"),
     _api(groups, "ConsumerGroupDescribe",             "none",  BROKER, "DESCRIBE", "GROUP"),
     _api(controller, "ControllerRegistration",        "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER"),
-    _api(controller, "AssignReplicasToDirs",          "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER"),
+    _api(controller, "AssignReplicasToDirs",          "none",  CONTROLLER, "CLUSTER_ACTION", "CLUSTER", served="0"),
     _api(configs, "ListConfigResources",              "none",  BROKER, "DESCRIBE_CONFIGS", "CLUSTER"),
     _api(metadata, "DescribeTopicPartitions",         "none",  BROKER, "DESCRIBE", "TOPIC"),
 )

@@ -8,14 +8,15 @@ import pytest
 
 from lab.kafka_chaos import DRILLS, Report, Striker, count, report_lines
 from lab.kafka_load import Outages
-from scenarios.kafka_checker import History
-from scenarios.kafka_wire import Stored
+from scenarios.kafka_checker import History, Violated
+from scenarios.kafka_wire import Stored, batch_of
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_leaders_and_controllers_killed_and_frozen_lose_nothing():
-    command = [sys.executable, "-m", "cli.main", "chaos", "run", "kafka-kill-leader", "--seconds", "6"]
+    words = "chaos run kafka-kill-leader --seconds 6 --outage 20"  # tests share a machine: how long is not their matter
+    command = [sys.executable, "-m", "cli.main", *words.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "of them lost          0" in done.stdout
@@ -38,6 +39,7 @@ def test_a_report_names_faults_losses_and_outages():
         lost=1,
         refused={"_MSG_TIMED_OUT": 2},
         twice=4,
+        moved=3,
         delivered=12_350,
         outages={0: (3.456, 17.0), 1: (0.5, 2.0)},
         slowest_s=3.5,
@@ -50,6 +52,7 @@ def test_a_report_names_faults_losses_and_outages():
         "  of them lost          1",
         "given up by producers   2 _MSG_TIMED_OUT",
         "stored twice            4 of the plain producer, 0 of the idempotent",
+        "stored out of order     3 of the plain producer, 0 of the idempotent",
         "delivered to consumers  12,350",
         "longest unavailability  3.46 s",
         "  of partition 0        3.46 s, until 17.00 s",
@@ -67,6 +70,28 @@ def test_lost_and_repeated_records_are_counted():
     report = Report()
     count(history, 0, [Stored(0, b"a"), Stored(1, b"a"), Stored(2, b"x"), Stored(3, b"x")], report)
     assert (report.lost, report.twice, report.twice_idempotent) == (1, 1, 1)
+
+
+def test_records_that_stand_before_what_was_sent_before_them_are_counted():
+    history = History()
+    plain = history.producer("plain", 0, False)
+    plain.values = [b"a", b"b", b"c", b"d"]
+    report = Report()
+    count(history, 0, [Stored(at, value) for at, value in enumerate((b"b", b"c", b"a", b"d"))], report)
+    assert (report.moved, report.moved_idempotent) == (1, 0)
+
+
+def test_the_checker_asks_order_only_of_clients_that_keep_it():
+    log = batch_of([b"b", b"a"], 0)
+    for ordered in (False, True):
+        history = History()
+        sent = history.producer("plain", 0, False)
+        sent.values, sent.ordered = [b"a", b"b"], ordered
+        if ordered:
+            with pytest.raises(Violated, match="reordered"):
+                history.verify({0: {1: log}})
+        else:
+            history.verify({0: {1: log}})
 
 
 def test_an_outage_is_the_longest_pause_between_two_acknowledgements_of_a_partition():

@@ -42,7 +42,7 @@ def test_three_brokers_know_each_other():
 @needs_kafka
 def test_a_wrong_setting_is_reported_in_kafkas_own_words():
     with (
-        pytest.raises(kafka_peers.ChildError, match="Invalid value none for configuration num.partitions"),
+        pytest.raises(kafka_peers.ChildError, match=r"Invalid value none for configuration num\.partitions"),
         kafka_broker("num.partitions=none"),
     ):
         pass

@@ -11,7 +11,7 @@ import pytest
 
 from lab import control, peers
 from lab.child import Child
-from lab.servers import Server
+from lab.servers import SERVERS, Server
 from lab.supervisor import Supervisor, table
 from tests.lab.waiting import until
 
@@ -162,6 +162,24 @@ async def test_a_folder_deeper_than_a_socket_address_is_long(tmp_path):
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     async with lab(deep):
         assert (await asked(deep, "ps"))["ok"]
+
+
+async def test_a_server_of_several_nodes_starts_together_and_stops_one_by_one(tmp_path):
+    kafka = next(server for server in SERVERS if server.name == "kafka")
+    async with lab(tmp_path, kafka, ports={"kafka": 0}) as (supervisor, said):
+        first = supervisor.members["kafka-1"].port
+        assert {name: member.port for name, member in supervisor.members.items()} == {
+            "kafka-1": first,
+            "kafka-2": first + 2,
+            "kafka-3": first + 4,
+        }
+        assert said[1].startswith(f"kafka: ready on ports {first}, {first + 2}, {first + 4} after ")
+        assert (await asked(tmp_path, "kill", "kafka-2"))["text"] == "kafka-2: gone, by SIGKILL"
+        assert (await asked(tmp_path, "start", "kafka-2"))["text"] == "kafka-2: started"
+        assert (tmp_path / "kafka-2" / "meta.properties").is_file()
+    stopping = [f"kafka-{number}: stopping ..." for number in (3, 2, 1)]
+    assert said[-4:] == [*stopping, "all stopped"]
+    assert [member.child.exit_code for member in supervisor.members.values()] == [0, 0, 0]
 
 
 def test_rows_are_aligned_and_a_stopped_server_has_no_pid():

@@ -43,7 +43,7 @@ def by_the_declared_messages(broker, request, version):
     frame = request_frame(request, version, 7, "client")
     again, _ = decode(ProduceRequest, version, frame, request_header(frame).position)
     answers = []
-    produce(broker, again, SimpleNamespace(disconnect=None, listener="PLAINTEXT"), answers.append)
+    produce(broker, again, SimpleNamespace(disconnect=None, listener="PLAINTEXT", api_version=version), answers.append)
     return response_frame(answers[0], version, 7, tagged=True)
 
 

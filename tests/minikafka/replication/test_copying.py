@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from minikafka.replication.fetcher import Fetcher, FetchSettings
+from minikafka.replication.reading import failed
 from minikafka.replication.sessions import Sessions, response_of
 from minikafka.wire.errors import ErrorCode, KafkaError
 from tests.minikafka.replication.replicas import TOPIC_ID, append, leader, registration, replica
@@ -139,13 +140,28 @@ def test_a_follower_below_the_leaders_log_begins_where_that_begins(pair):
     assert (log.log_start_offset, log.log_end_offset) == (2, 3)
 
 
-def test_a_partition_that_is_refused_rests_and_is_asked_for_again(pair):
+def test_a_leader_that_knows_less_than_we_do_is_asked_again_in_a_moment(pair):
     pair.follower.update(registration(leader=1, leader_epoch=3, partition_epoch=1), now_ms=0)
     pair.fetcher.add(pair.follower)
     pair.exchange()
     assert [error for _, error in pair.fetcher.resting()] == [ErrorCode.UNKNOWN_LEADER_EPOCH]
+    assert asked_at(pair, 49, 50) == [0, 1]
+
+
+def test_a_partition_that_cannot_be_read_rests_for_the_backoff(pair):
+    pair.exchange()
+    append(pair.leader, "a")
+    pair.fetcher.next_request(0)
+    refused = response_of(1, [(TOPIC_ID, failed(0, ErrorCode.KAFKA_STORAGE_ERROR))])
+    pair.fetcher.receive(refused, 0, 0)
+    assert [error for _, error in pair.fetcher.resting()] == [ErrorCode.KAFKA_STORAGE_ERROR]
+    assert pair.fetcher.next_rest_ends_ms() == 100
+
+
+def asked_at(pair, *times_ms):
+    """How many topics a fetch names at each of these times."""
     asked = []
-    for pair.now_ms in (50, 100):
+    for pair.now_ms in times_ms:
         request, _ = pair.exchange()
         asked.append(len(request.topics))
-    assert asked == [0, 1]
+    return asked

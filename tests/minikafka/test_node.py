@@ -1,0 +1,270 @@
+"""A node from start to stop on a machine that is not always kind."""
+
+import errno
+
+import pytest
+
+from minikafka.node import Node
+from minikafka.wire.errors import ErrorCode
+from minikafka.wire.messages.topics import CreateTopicsRequest, DeleteTopicsRequest
+from tests.minikafka.simulated_nodes import Nodes, in_world
+
+TWO_FOLDERS = {"log_dirs": "one,two", "metadata_log_dir": "quorum"}
+
+
+def ends(node: Node) -> dict[str, int]:
+    """Log end offsets, by name."""
+    return {f"{each.topic}-{each.index}": each.log.log_end_offset for each in node.broker.partitions.values()}
+
+
+# -- wrong use ----------------------------------------------------------------------------------------------------------
+
+
+def refusal(prepare, **settings) -> str:
+    """Why a node does not start on a disk that `prepare(disk)` has had before it; it ends with exit code 1."""
+
+    async def story(nodes: Nodes) -> str:
+        prepare(nodes.disk())
+        nodes.start()
+        assert await nodes.ended() == 1
+        return nodes.refused[1]
+
+    return in_world(story, started=False, **settings)
+
+
+def write(path: str, content: bytes):
+    def prepare(disk) -> None:
+        if "/" in path:
+            disk.mkdir(path.rpartition("/")[0])
+        file = disk.open(path, "w")
+        file.append(content)
+        file.fsync_now()
+        file.close()
+
+    return prepare
+
+
+def test_the_folder_of_another_node_is_refused():
+    meta = b"version=1\nnode.id=7\ndirectory.id=0000000000000000000001\n"
+    assert refusal(write("data/meta.properties", meta)) == "data holds the data of node 7, not of node 1"
+
+
+def test_the_folder_of_another_cluster_is_refused():
+    meta = b"version=1\nnode.id=1\ndirectory.id=AAAAAAAAAAAAAAAAAAAAAA\ncluster.id=another\n"
+    said = refusal(write("data/meta.properties", meta), cluster_id="ours")
+    assert said == "data belongs to cluster another, the controllers are of ours"
+
+
+def test_a_folder_in_use_is_refused():
+    def prepare(disk) -> None:
+        disk.mkdir("data")
+        disk.lock("data/.lock")
+
+    assert refusal(prepare) == "data is in use by another process"
+
+
+def test_a_log_directory_that_is_a_file_is_refused():
+    assert refusal(write("data", b"hello")) == "data cannot be used: File exists"
+
+
+@pytest.mark.parametrize(
+    "meta", [b"", b"\xff\xfe\x00", b"version=1\nnode.id=1\n", b"node.id=1\ndirectory.id=no uuid\n"]
+)
+def test_meta_properties_that_cannot_be_read_are_refused_in_one_line(meta):
+    assert refusal(write("data/meta.properties", meta)).startswith("data/meta.properties ")
+
+
+def test_a_damaged_metadata_log_is_refused():
+    async def story(nodes: Nodes) -> str:
+        client = await nodes.connect()
+        await client.create("orders")
+        await nodes.stop()
+        disk = nodes.disk()
+        (journal,) = (path for path in disk._names if "metadata-quorum" in path and path.endswith(".journal"))
+        written = disk._names[journal].written
+        written[len(written) // 2] ^= 1
+        nodes.start()
+        assert await nodes.ended() == 1
+        return nodes.refused[1]
+
+    assert "does not match its checksum" in in_world(story)
+
+
+# -- life ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_was_asked_to_stop_leaves_the_clean_marker_last_and_ends_with_exit_code_0():
+    async def story(nodes: Nodes) -> None:
+        assert await nodes.stop() == 0
+        assert nodes.disk().exists("data/.kafka_cleanshutdown")
+
+    in_world(story)
+
+
+def test_the_clean_marker_is_gone_while_a_node_runs():
+    async def story(nodes: Nodes) -> None:
+        await nodes.stop()
+        nodes.start()
+        await nodes.up()
+        assert not nodes.disk().exists("data/.kafka_cleanshutdown")
+
+    in_world(story)
+
+
+@pytest.mark.parametrize("end", [Nodes.stop, Nodes.kill])
+def test_what_was_acknowledged_is_there_after_a_restart(end):
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", partitions=3)
+        for index in range(3):
+            for count in range(index + 1):
+                assert (await client.produce("orders", b"x" * 100, b"y", index=index)).base_offset == 2 * count
+        await end(nodes)
+        del nodes.node[1]
+        nodes.start()
+        assert ends(await nodes.up()) == {"orders-0": 2, "orders-1": 4, "orders-2": 6}
+        assert (await (await nodes.connect()).produce("orders", b"more")).base_offset == 2
+
+    in_world(story)
+
+
+def test_what_was_flushed_is_there_after_a_power_failure():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders")
+        for offset in range(20):
+            assert (await client.produce("orders", b"x" * 100)).base_offset == offset
+        nodes.world.power_loss("n1")
+        del nodes.node[1]
+        nodes.start()
+        assert ends(await nodes.up()) == {"orders-0": 20}
+
+    in_world(story, log_flush_interval_messages=1)
+
+
+def test_the_files_of_a_deleted_topic_go_when_their_delay_is_over():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", file_delete_delay_ms="5000")
+        await client.produce("orders", b"x")
+        await client.ask(DeleteTopicsRequest(topic_names=["orders"], timeout_ms=5000), 5)
+        node, began = nodes.node[1], nodes.world.loop.now
+
+        def folders() -> list[str]:
+            return [name for name in nodes.disk().listdir("data") if name.startswith("orders")]
+
+        await nodes.until(lambda: not node.broker.partitions)
+        assert [name.rpartition("-")[2] for name in folders()] == ["delete"]
+        await nodes.until(lambda: not folders())
+        assert 5 <= nodes.world.loop.now - began < 7
+
+    in_world(story)
+
+
+def test_a_topic_of_hundreds_of_partitions_is_made_and_stopped_while_others_are_answered():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("many", partitions=300)
+        await nodes.until(lambda: len(nodes.node[1].broker.partitions) == 300)
+        assert await nodes.stop() == 0
+        nodes.start()
+        del nodes.node[1]
+        assert len((await nodes.up()).broker.partitions) == 300
+
+    in_world(story)
+
+
+# -- disks that fail ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_write_that_fails_is_answered_with_storage_error_and_takes_its_folder_offline(number):
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders")
+        nodes.disk().fail_next("append", number, "orders")
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert [folder.online for folder in nodes.node[1].folders.folders] == [False, True]
+        assert nodes.running()
+
+    in_world(story, **TWO_FOLDERS)
+
+
+def test_the_controller_hears_of_a_failed_folder_and_takes_its_partitions_offline():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", partitions=2)
+        nodes.disk().fail_next("append", path="orders")
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        image = nodes.node[1].quorum.image
+        topic = image.topic("orders")
+        await nodes.until(lambda: [each.leader for each in topic.partitions] == [-1, 1])
+        assert (await client.produce("orders", b"x", index=1)).error_code == 0
+
+    in_world(story, **TWO_FOLDERS)
+
+
+def test_a_partition_that_cannot_be_made_in_one_folder_is_made_in_another():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        nodes.disk().fail_next("append", path="one/orders")
+        await client.create("orders")
+        await nodes.until(lambda: nodes.disk().exists("two/orders-0/partition.metadata"))
+        assert (await client.produce("orders", b"x")).error_code == 0
+
+    in_world(story, **TWO_FOLDERS)
+
+
+def test_a_flush_that_fails_takes_its_folder_offline():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders")
+        nodes.disk().fail_next("fsync", path="orders")
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert [folder.online for folder in nodes.node[1].folders.folders] == [False, True]
+
+    in_world(story, log_flush_interval_messages=1, **TWO_FOLDERS)
+
+
+def test_a_broker_without_any_folder_left_ends_with_exit_code_1():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders")
+        nodes.disk().fail_next("append", path="orders")
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert await nodes.ended() == 1
+        assert not nodes.disk().exists("data/.kafka_cleanshutdown")
+
+    in_world(story)
+
+
+def test_a_controller_whose_log_cannot_be_written_ends_with_exit_code_1():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        nodes.disk().fail_next("fsync", path="metadata-quorum")
+        client.send(CreateTopicsRequest(timeout_ms=1000, topics=[CreateTopicsRequest.Topic(name="orders")]), 5)
+        assert await nodes.ended() == 1
+
+    in_world(story)
+
+
+def test_leaders_move_away_from_a_folder_that_failed():
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", replicas=3)
+        topic = nodes.node[1].broker.image.topic("orders")
+        leader = topic.partitions[0].leader
+        await nodes.until(lambda: all(len(node.broker.partitions) == 1 for node in nodes.node.values()))
+        nodes.disk(leader).fail_next("append", path="orders")
+        at_leader = await nodes.connect(leader)
+        assert (await at_leader.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        other = nodes.node[leader % 3 + 1]
+
+        def moved() -> int:
+            return other.broker.image.topic("orders").partitions[0].leader
+
+        await nodes.until(lambda: moved() not in (-1, leader))
+        at_new = await nodes.connect(moved())
+        assert (await at_new.produce("orders", b"x")).error_code == 0
+
+    in_world(story, nodes=3, **TWO_FOLDERS)

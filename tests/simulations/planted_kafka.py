@@ -1,0 +1,239 @@
+"""Kafka's protocol, broken in one place each: what the simulation must notice.
+
+Each mistake stands in the place of a function of the honest brokers while a seed runs; they have no switch for it.  Some
+were mistakes of this very broker, found by the first seeds that it ran.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from unittest.mock import patch
+
+from cli.simulate_kafka import Shape, drawn_plan, kafka_run
+from minikafka.broker import Broker
+from minikafka.controller import brokers, elections, isr, partitions
+from minikafka.controller.elections import Elected
+from minikafka.controller.image import Partition as Registered
+from minikafka.log import recovery
+from minikafka.log.epochs import LeaderEpochs
+from minikafka.log.partition_log import PartitionLog
+from minikafka.log.producer_state import ProducerState
+from minikafka.metadata_follower import MetadataFollower
+from minikafka.replication.fetchers import LeaderLink
+from minikafka.replication.partition import Follower, Partition
+from minikafka.replication.sessions import Session
+from scenarios.kafka_nemesis import FAULTS, FLUSHED_FAULTS
+
+
+@dataclass
+class Bug:
+    """Each `owner.name` is replaced by its `wrong`.
+
+    seeds    where it is caught; a change of the scenario moves them
+    told     what the failure says: the reason is the bug, not a slip in planting it
+    faults   where to look for it; empty: as the seed draws them
+    flushed  with an fsync for each write, or without; None: as the seed draws it
+    """
+
+    replaced: list[tuple[object, str, object]]
+    seeds: range
+    told: str
+    faults: tuple[str, ...]
+    flushed: bool | None
+
+
+BUGS: dict[str, Bug] = {}
+SEEDS_EACH = 25
+SET_BY_EACH = ("under_min_isr",)
+"""Attributes that each object sets for itself: a property in their place takes no notice."""
+
+
+def bug(owner, name, *, told, faults=(), first=1, flushed=None):
+    """The decorated function takes the place of `owner.name`; its own name is the name of the bug."""
+
+    def plant(wrong):
+        title = wrong.fget.__name__ if isinstance(wrong, property) else wrong.__name__
+        if isinstance(wrong, property):
+            wrong = wrong.setter(lambda self, value: None)
+        entry = BUGS.setdefault(title, Bug([], range(first, first + SEEDS_EACH), told, faults, flushed))
+        entry.replaced.append((owner, name, wrong))
+        return wrong
+
+    return plant
+
+
+async def judge_planted(world, name):
+    """A seed with one bug."""
+    entry = BUGS[name]
+    with ExitStack() as stack:
+        for owner, attribute, wrong in entry.replaced:
+            stack.enter_context(patch.object(owner, attribute, wrong, create=attribute in SET_BY_EACH))
+        flushed = world.random("profile").random() < 0.5 if entry.flushed is None else entry.flushed
+        plan = drawn_plan(world.random("plan"), flushed)
+        faults = entry.faults or plan.weather.faults
+        weather = replace(plan.weather, faults=faults, strikes=8, overlap=0.6)
+        return await kafka_run(world, replace(plan, weather=weather), Shape(world.random("shape"), flushed))
+
+
+CUTS = ("cut_off", "cut_one_way", "cut_pair", "pause", "isolate_controller")
+KILLS = ("kill", "restart_storm", "kill_all", "pause")
+
+updated = Partition.update
+reign_begun = Partition._begin_reign
+advanced = Partition.advance_high_watermark
+truncated = PartitionLog.truncate_to
+appended_from_leader = PartitionLog.append_as_follower
+merged = Registered.merge
+
+
+# When a record counts as committed
+
+
+@bug(Partition, "advance_high_watermark", told="in sync", faults=KILLS)
+def a_leader_answers_before_the_in_sync_set_has_it(self, now_ms):
+    if not self.leading:
+        return False
+    followers, self.followers = self.followers, {}
+    try:
+        return advanced(self, now_ms)
+    finally:
+        self.followers = followers
+
+
+@bug(Partition, "under_min_isr", first=5, told="in sync", faults=("cut_pair", "kill", "slow_disk", "stop"))
+@property
+def the_watermark_moves_below_min_isr(self):
+    return False
+
+
+@bug(Partition, "advance_high_watermark", first=9, told="in sync", faults=(*CUTS, "kill"))
+def a_proposed_member_is_not_waited_for(self, now_ms):
+    proposal, self.proposal = self.proposal, None
+    try:
+        return advanced(self, now_ms)
+    finally:
+        self.proposal = proposal
+
+
+@bug(Partition, "shrink_isr", first=5, told="in sync", faults=(*CUTS, *KILLS))
+def a_leader_shrinks_its_set_by_itself(self, now_ms):
+    lagging = [
+        broker
+        for broker, follower in self.followers.items()
+        if broker in self.isr and now_ms - follower.caught_up_ms > self.lag_time_ms
+    ]
+    if self.leading and lagging:
+        self.isr = tuple(broker for broker in self.isr if broker not in lagging)
+        self.settings = replace(self.settings, min_isr=1)
+        advanced(self, now_ms)
+    return False
+
+
+@bug(Partition, "end_of_own_log", first=15, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
+def a_leader_counts_what_it_has_not_flushed(self):
+    return self.log.log_end_offset
+
+
+@bug(LeaderLink, "_answered", first=2, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
+def a_follower_fetches_on_before_its_flush(self, response):
+    self._asked = False
+    if response is not None:
+        self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
+        self.fetch()
+
+
+@bug(Follower, "fetched", told="in sync", faults=KILLS)
+def what_was_sent_counts_as_received(self, offset, log_start, leader_end, broker_epoch, now_ms):
+    self.caught_up_ms = self.fetched_ms = now_ms
+    self.log_end_offset = self.leader_end_at_fetch = leader_end
+    self.log_start_offset, self.broker_epoch = log_start, broker_epoch
+
+
+# Who may lead
+
+
+@bug(elections, "elect", told="meets error 1", faults=KILLS)
+def whoever_lives_may_lead(partition, may_lead, election):
+    for replica in partition.replicas[::-1]:
+        if may_lead(replica):
+            return Elected(replica)
+    return Elected(-1)
+
+
+@bug(brokers, "forget_unclean", first=10, told="in sync", faults=("power_loss",), flushed=False)
+def a_broker_that_lost_its_power_stays_in_sync(state, broker_id):
+    return []
+
+
+@bug(Broker, "may_join_isr", first=27, told="in sync", faults=("power_loss",), flushed=False)
+@bug(isr, "may_be_in_sync", first=27, told="in sync", faults=("power_loss",), flushed=False)
+def a_member_counts_with_its_earlier_life(holder, broker_id, broker_epoch):
+    return True
+
+
+@bug(isr, "check_proposal", first=21, told="in sync", faults=(*CUTS, *KILLS))
+def a_proposal_from_an_earlier_reign_is_taken(state, broker_id, partition, proposal, members):
+    return None
+
+
+# Reigns
+
+
+@bug(Registered, "merge", told="one", faults=KILLS)
+def a_new_leader_has_the_old_epoch(self, record):
+    return replace(merged(self, record), leader_epoch=self.leader_epoch)
+
+
+@bug(LeaderEpochs, "assign", first=4, told="not the same", faults=(*KILLS, *CUTS))
+def a_reign_is_not_written_down(self, epoch, start_offset):
+    pass
+
+
+@bug(Partition, "update", first=6, told="is lost", faults=(*KILLS, *CUTS))
+def a_follower_cuts_its_log_at_its_watermark(self, registration, now_ms):
+    epoch = self.leader_epoch
+    updated(self, registration, now_ms)
+    if self.leader_epoch > epoch >= 0 and not self.leading:
+        self.truncate(self.log.high_watermark)
+
+
+@bug(MetadataFollower, "catch_up", first=2, told="in vain", faults=("power_loss", "kill_all", "kill", "power_loss_of_all"), flushed=True)
+async def a_broker_acts_on_what_it_reads_of_an_earlier_life(self, offset):
+    while self.image.offset < offset:
+        await self.fetch_once(100)
+
+
+@bug(Partition, "_begin_reign", first=2, told="went back", faults=(*KILLS, *CUTS))
+def a_new_leader_tells_the_end_before_it_knows_it(self, now_ms):
+    reign_begun(self, now_ms)
+    self.reign_start = 0
+
+
+@bug(Partition, "expand_isr", first=3, told="in vain", faults=KILLS)
+def nobody_is_proposed_twice(self):
+    pass
+
+
+# Producers
+
+
+@bug(PartitionLog, "truncate_to", told="is lost", faults=(*KILLS, *CUTS))
+def what_producers_sent_is_remembered_after_it_was_cut_off(self, offset):
+    with patch.object(recovery, "load_producers", lambda log: None):
+        truncated(self, offset)
+
+
+@bug(PartitionLog, "append_as_follower", told="duplicated", faults=(*KILLS, *CUTS))
+def followers_learn_nothing_of_producers(self, *arguments):
+    with patch.object(ProducerState, "take", lambda *_: None):
+        return appended_from_leader(self, *arguments)
+
+
+@bug(ProducerState, "check", told="duplicated", faults=(*KILLS, *CUTS))
+def a_retry_is_taken_for_news(self, batch, offset):
+    return None
+
+
+@bug(ProducerState, "recall", told="fatal", faults=("stop", "rolling_restart"))
+def a_stop_forgets_all_but_the_last_batch(self, batches):
+    pass
