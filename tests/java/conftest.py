@@ -1,7 +1,7 @@
 """Kafka's own programs against our brokers: fixtures of `make test-java`.
 
 Each test is about one program of Apache Kafka's jars, run as its shell script would run it, and reads what a person would
-read.  Every one of them passes against Apache Kafka too; `--against apache` asks the judge instead of us:
+read.  In doubt, `--against apache` asks the judge instead of us:
 
     .venv/bin/pytest -m java tests/java --against apache
 
