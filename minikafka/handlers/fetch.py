@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Reply = Callable[[FetchResponse], None]
 READ_COMMITTED = 1
 WITH_TOPIC_IDS = 13
+UNKNOWN = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
+"""Kafka refuses these before the log is asked, with an empty list of aborted transactions; all later errors have null."""
 ANOTHER_LEADS = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 
@@ -129,7 +131,10 @@ class Consume:
     ) -> Answer:
         partition = self._find(topic, asked.partition)
         if partition is None:
-            return failed(asked.partition, self._why_not(topic, asked.partition))
+            answer = failed(asked.partition, self._why_not(topic, asked.partition))
+            if answer.error_code in UNKNOWN:
+                answer.aborted_transactions = []
+            return answer
         return read(
             partition,
             asked.fetch_offset,

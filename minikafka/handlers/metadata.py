@@ -29,6 +29,8 @@ Topic = MetadataResponse.Topic
 Partition = MetadataResponse.Topic.Partition
 
 NOT_ASKED = -(2**31)
+BY_ID_SINCE = 12
+"""Versions 10 and 11 have the field, but their servers could not answer it."""
 TOPIC_OPERATIONS = 0b1101_1111_1000
 """READ WRITE CREATE DELETE ALTER DESCRIBE DESCRIBE_CONFIGS ALTER_CONFIGS: everything, while nobody is refused."""
 CLUSTER_OPERATIONS = 0b1_1111_1010_0000
@@ -58,6 +60,18 @@ def metadata(
         response.topics = [describe(broker, topic, context.listener, operations) for topic in image.topics.values()]
         reply(response)
         return
+    if (error := ill_asked(asked, context.api_version)) is not None:
+        reply(
+            MetadataResponse(
+                brokers=[],
+                cluster_id=None,
+                controller_id=-1,
+                error_code=error,
+                topics=[absent(each.name or "", error, each.topic_id) for each in asked],
+                cluster_authorized_operations=NOT_ASKED,
+            )
+        )
+        return
     missing: list[str] = []
     for each in asked:
         by_id = each.topic_id != ZERO_UUID
@@ -78,6 +92,15 @@ def metadata(
     if missing and request.allow_auto_topic_creation and broker.settings.auto_create_topics_enable:
         broker.create_topics_soon(missing)  # the client asks again, and finds them
     reply(response)
+
+
+def ill_asked(asked: list[MetadataRequest.Topic], version: int) -> ErrorCode | None:
+    """The error of a whole request in which ids and names do not go together: as Kafka, without brokers in the answer."""
+    if version < BY_ID_SINCE:
+        mixed = any(each.name is None or each.topic_id != ZERO_UUID for each in asked)
+        return ErrorCode.INVALID_REQUEST if mixed else None
+    nothing = any(each.name is None and each.topic_id == ZERO_UUID for each in asked)
+    return ErrorCode.UNKNOWN_SERVER_ERROR if nothing else None
 
 
 def absent(name: str | None, error: ErrorCode, topic_id: bytes = ZERO_UUID) -> Topic:

@@ -29,6 +29,7 @@ Answer = ProduceResponse.Topic.Partition
 ALL, LEADER, NONE = -1, 1, 0
 ACKS = (ALL, LEADER, NONE)
 ZSTD_SINCE = 7
+WITH_TOPIC_IDS = 13
 
 
 def produce(
@@ -42,12 +43,17 @@ def produce(
     topics = []
     for topic in request.topic_data:
         answers = []
-        topic_id = broker.image.topic_ids.get(topic.name)
+        if context.api_version >= WITH_TOPIC_IDS:
+            topic_id: bytes | None = topic.topic_id
+            known = broker.image.topics.get(topic.topic_id)
+            name = known.name if known is not None else ""
+        else:
+            topic_id, name = broker.image.topic_ids.get(topic.name), topic.name
         for asked in topic.partition_data:
             partition = broker.partitions.get((topic_id, asked.index))  # type: ignore[arg-type]
             try:
-                if partition is None or acks not in ACKS or topic.name in INTERNAL:
-                    raise refusal(broker, topic.name, asked.index, acks)
+                if partition is None or acks not in ACKS or name in INTERNAL:
+                    raise refusal(broker, topic_id, name, asked.index, acks)
                 records = asked.records or b""
                 if context.api_version < ZSTD_SINCE:
                     refuse_zstd(records, context.api_version)
@@ -57,7 +63,7 @@ def produce(
                 if error.code is ErrorCode.KAFKA_STORAGE_ERROR and partition is not None:
                     broker.log_failed(partition, error)
                 log_start_offset = partition.log.log_start_offset if partition and tells_log_start(error) else -1
-                answers.append(failed(broker, topic.name, asked.index, error, log_start_offset))
+                answers.append(failed(broker, topic_id, asked.index, error, log_start_offset))
                 continue
             base_offset, last_offset, append_time_ms, log_start_offset, _, count = appended
             broker.records_in += count
@@ -74,7 +80,7 @@ def produce(
                 if waiting is None:
                     waiting = WaitingProduce(broker.deadlines, outcome, lambda: reply(response))
                 waiting.wait_for(answer, partition, last_offset + 1)
-        topics.append(Topic(name=topic.name, partition_responses=answers))
+        topics.append(Topic(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
     response = ProduceResponse(responses=topics)
     if any_failed:
         tell_leaders(broker, response, context.listener)
@@ -88,20 +94,22 @@ def produce(
         reply(response)
 
 
-def refusal(broker: Broker, topic: str, index: int, acks: int) -> KafkaError:
+def refusal(broker: Broker, topic_id: bytes | None, topic: str, index: int, acks: int) -> KafkaError:
     """Why nothing can be appended there."""
     if acks not in ACKS:
         return KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
     if topic in INTERNAL:
         return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
+    if topic_id is None:
+        return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     try:
-        broker.partition_named(topic, index)
+        broker.partition(topic_id, index)
     except KafkaError as error:
         return error
     return KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
 
-def failed(broker: Broker, topic: str, index: int, error: KafkaError, log_start_offset: int) -> Answer:
+def failed(broker: Broker, topic_id: bytes | None, index: int, error: KafkaError, log_start_offset: int) -> Answer:
     """The answer that carries an error; with the leader that there is, where we are not it (KIP-951)."""
     answer = Answer(index=index, error_code=error.code, base_offset=-1, log_start_offset=log_start_offset)
     answer.error_message = text_for_client(error)
@@ -109,8 +117,8 @@ def failed(broker: Broker, topic: str, index: int, error: KafkaError, log_start_
         answer.record_errors = [
             Answer.RecordError(batch_index=place, batch_index_error_message=text) for place, text in error.record_errors
         ]
-    if error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
-        registration = broker.registration_named(topic, index)
+    if error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER and topic_id is not None:
+        registration = broker.image.partition(topic_id, index)
         if registration is not None:
             answer.current_leader = Answer.CurrentLeader(
                 leader_id=registration.leader, leader_epoch=registration.leader_epoch

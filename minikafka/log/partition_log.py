@@ -73,7 +73,7 @@ class Appended(NamedTuple):
 
     base_offset: int
     last_offset: int
-    log_append_time_ms: int  # -1 unless the topic stamps its records itself
+    log_append_time_ms: int  # -1 unless the topic stamps its records itself; of a duplicate, the stored one
     log_start_offset: int
     duplicate: bool  # nothing was written: these are the offsets of the first time
     record_count: int
@@ -294,10 +294,10 @@ class PartitionLog(SegmentedLog):
             )
 
     def _duplicate(self, earlier: SeenBatch) -> Appended:
-        time_ms = earlier.timestamp if self.settings.log_append_time else -1
-        return Appended(
-            earlier.first_offset, earlier.last_offset, time_ms, self.log_start_offset, True, earlier.offset_delta + 1
-        )
+        """The answer of the first time, but with the stored timestamp, whoever set it: as in Kafka."""
+        count = earlier.offset_delta + 1
+        start = self.log_start_offset
+        return Appended(earlier.first_offset, earlier.last_offset, earlier.timestamp, start, True, count)
 
     def _recompress(self, records: Buffer, batch: Batch) -> tuple[bytearray, Batch, int]:
         assert self.settings.codec is not None

@@ -64,7 +64,7 @@ def test_a_duplicate_is_answered_with_its_first_offset_and_not_written():
     append(log, "a", "b", base_sequence=0, **mine)
     append(log, "c", base_sequence=2, **mine)
     again = log.append_as_leader(batch("a", "b", base_sequence=0, **mine), 0, NOW)
-    assert again == Appended(0, 1, -1, 0, True, 2)
+    assert again == Appended(0, 1, NOW, 0, True, 2)
     assert log.log_end_offset == 3
 
 
