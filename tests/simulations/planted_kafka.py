@@ -186,7 +186,7 @@ def a_reign_is_not_written_down(self, epoch, start_offset):
     pass
 
 
-@bug(Partition, "update", first=6, told="is lost", faults=(*KILLS, *CUTS))
+@bug(Partition, "update", first=6, told="in sync", faults=(*KILLS, *CUTS))
 def a_follower_cuts_its_log_at_its_watermark(self, registration, now_ms):
     epoch = self.leader_epoch
     updated(self, registration, now_ms)
@@ -199,7 +199,7 @@ def a_follower_cuts_its_log_at_its_watermark(self, registration, now_ms):
     "catch_up",
     first=2,
     told="in vain",
-    faults=(*KILLS, *FLUSHED_FAULTS),
+    faults=("power_loss", "kill_all", "kill", "power_loss_of_all"),
     flushed=True,
 )
 async def a_broker_acts_on_what_it_reads_of_an_earlier_life(self, offset):

@@ -165,3 +165,28 @@ def asked_at(pair, *times_ms):
         request, _ = pair.exchange()
         asked.append(len(request.topics))
     return asked
+
+
+def test_a_reign_without_a_record_is_forgotten_by_who_has_it_alone(pair):
+    append(pair.leader, "a")
+    pair.exchange()
+    pair.follower.update(registration(leader=2, leader_epoch=1, partition_epoch=1), now_ms=0)
+    pair.leader.update(registration(leader=1, leader_epoch=2, partition_epoch=2), now_ms=0)
+    pair.follower.update(registration(leader=1, leader_epoch=2, partition_epoch=2), now_ms=0)
+    pair.fetcher.add(pair.follower)
+    pair.fetcher.restart_session()
+    append(pair.leader, "b")
+    for _ in range(3):
+        pair.exchange()
+    assert pair.values(pair.follower) == pair.values(pair.leader)
+    assert pair.follower.log.epochs.entries == pair.leader.log.epochs.entries == [(0, 0), (2, 1)]
+
+
+def test_an_answer_that_is_too_late_for_the_log_is_not_taken(pair):
+    append(pair.leader, "a")
+    pair.exchange()
+    append(pair.leader, "b")
+    late = pair.answer(pair.fetcher.next_request(0))
+    pair.follower.truncate(0)
+    pair.fetcher.receive(late, 0, 0)
+    assert pair.follower.log.log_end_offset == 0
