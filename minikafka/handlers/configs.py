@@ -36,7 +36,9 @@ def describe_configs(
     """Each resource's settings, or those of the names asked for (null: all)."""
     results = []
     for asked in request.resources:
-        result = Result(resource_type=asked.resource_type, resource_name=asked.resource_name, configs=[])
+        result = Result(
+            resource_type=asked.resource_type, resource_name=asked.resource_name, error_message="", configs=[]
+        )
         try:
             result.configs = list(configs_of(broker, asked, request))
         except KafkaError as error:

@@ -60,14 +60,14 @@ def metadata(
         response.topics = [describe(broker, topic, context.listener, operations) for topic in image.topics.values()]
         reply(response)
         return
-    if (error := ill_asked(asked, context.api_version)) is not None:
+    if (refused := ill_asked(asked, context.api_version)) is not None:
         reply(
             MetadataResponse(
                 brokers=[],
                 cluster_id=None,
                 controller_id=-1,
-                error_code=error,
-                topics=[absent(each.name or "", error, each.topic_id) for each in asked],
+                error_code=refused,
+                topics=[absent(each.name or "", refused, each.topic_id) for each in asked],
                 cluster_authorized_operations=NOT_ASKED,
             )
         )
