@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from minikafka.handlers.internal_topics import INTERNAL
 from minikafka.log.validation import RecordsRefused, refuse_zstd, tells_log_start, text_for_client
+from minikafka.records.batch import is_transactional
 from minikafka.replication.waiting import WaitingProduce
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.produce import ProduceRequest, ProduceResponse
@@ -55,6 +56,8 @@ def produce(
                 if partition is None or acks not in ACKS or name in INTERNAL:
                     raise refusal(broker, topic_id, name, asked.index, acks)
                 records = asked.records or b""
+                if is_transactional(records):  # there is no coordinator for it yet: it could never end
+                    raise KafkaError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
                 if context.api_version < ZSTD_SINCE:
                     refuse_zstd(records, context.api_version)
                 appended = partition.append(records, acks, now_ms, wall_ms)

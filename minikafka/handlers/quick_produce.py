@@ -17,6 +17,7 @@ from struct import error as StructError
 from typing import TYPE_CHECKING
 
 from minikafka.handlers.internal_topics import INTERNAL
+from minikafka.records.batch import is_transactional
 from minikafka.wire.errors import KafkaError
 from minikafka.wire.varint import read_unsigned_varint
 
@@ -53,13 +54,16 @@ def quick_produce(broker: Broker, frame: bytes | bytearray, position: int, corre
     end = begin + size - 1
     if no_id or topics != ONE or partitions != ONE or not 1 < name_length < 128 or frame[end:] != NO_TAGS:
         return None
+    records = memoryview(frame)[begin:end]
+    if is_transactional(records):
+        return None
     name = frame[start:end_of_name]
     partition = find(broker, name, index)
     if partition is None or (acks != 1 and (acks != -1 or not commits_at_once(partition))):
         return None
     try:
         base_offset, _, append_time_ms, log_start_offset, _, count = partition.append(
-            memoryview(frame)[begin:end], acks, broker.now_ms(), broker.wall_ms()
+            records, acks, broker.now_ms(), broker.wall_ms()
         )
     except KafkaError:
         return None  # nothing was written: the long way finds the same error, and tells it in full

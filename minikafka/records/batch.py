@@ -47,6 +47,7 @@ MAGIC = 2
 CODEC_MASK = 0x07
 LOG_APPEND_TIME = 0x08
 TRANSACTIONAL = 0x10
+LOW_ATTRIBUTES_AT = 22  # the lower byte of the attributes
 CONTROL = 0x20
 DELETE_HORIZON = 0x40
 
@@ -113,6 +114,11 @@ def read_header(data: Buffer, position: int = 0) -> Batch:
     if batch.magic != MAGIC:
         raise BadBatch(f"magic {batch.magic} at {position}, expected {MAGIC}")
     return batch
+
+
+def is_transactional(records: Buffer) -> bool:
+    """Whether the batch that `records` begin with says that it belongs to a transaction."""
+    return len(records) > LOW_ATTRIBUTES_AT and bool(records[LOW_ATTRIBUTES_AT] & TRANSACTIONAL)
 
 
 def walk(data: Buffer, position: int = 0) -> Iterator[tuple[int, Batch]]:
