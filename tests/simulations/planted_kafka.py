@@ -40,7 +40,7 @@ class Bug:
 
 
 BUGS: dict[str, Bug] = {}
-SEEDS_EACH = 25
+SEEDS_EACH = 60
 SET_BY_EACH = ("under_min_isr",)
 """Attributes that each object sets for itself: a property in their place takes no notice."""
 
