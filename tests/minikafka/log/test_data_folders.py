@@ -107,6 +107,7 @@ def test_a_log_cut_below_its_recovery_point_is_written_down_before_anything_is_a
         await folders.checkpoint_recovery_points()
         before = read_offsets(host.disk, f"data/{RECOVERY_POINT}")[("orders", 0)]
         log.truncate_to(4)
+        folders.truncated(log)
         return [before, read_offsets(host.disk, f"data/{RECOVERY_POINT}")[("orders", 0)]]
 
     assert in_process(story) == [[10, 4]]
@@ -120,6 +121,7 @@ def test_a_log_cut_while_the_checkpoint_is_written_is_written_down_again():
         writing = asyncio.get_running_loop().create_task(folders.checkpoint_recovery_points())
         await asyncio.sleep(0)
         log.truncate_to(4)
+        folders.truncated(log)
         await writing
         return read_offsets(host.disk, f"data/{RECOVERY_POINT}")[("orders", 0)]
 
