@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minikafka.controller.image import Delta, MetadataImage, Topic
+from minikafka.controller.image import Delta, MetadataImage, ResourceType, Topic
 from minikafka.controller.image import Partition as Registration
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
 from minikafka.effective import Effective
@@ -357,8 +357,8 @@ class Broker:
         return Effective(self.image, self.me, self.settings)
 
     def _settings_changed(self, delta: Delta) -> None:
-        topics = {name for kind, name in delta.configs if kind == 2}
-        of_brokers = any(kind == 4 for kind, _ in delta.configs)
+        topics = {name for kind, name in delta.configs if kind == ResourceType.TOPIC}
+        of_brokers = any(kind == ResourceType.BROKER for kind, _ in delta.configs)
         effective = self.effective()
         for partition in self.partitions.values():
             if of_brokers or partition.topic in topics:

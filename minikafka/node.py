@@ -221,7 +221,7 @@ class Node:
         except (TimeoutError, ControllerUnavailable):
             raise StartError(f"no controller took this broker within {timeout_s:g} s") from None
         self.folders.begin(self.lifecycle.epoch)
-        self.background.start(self.isr_loop(), "ISR changes", vital=True)
+        self.background.start(self.broker.isr_changes.run(), "ISR changes", vital=True)
         if self.directory_reports is not None:
             self.background.start(self.directory_reports.run(), "directories", vital=True)
         self.follower.epoch = self.lifecycle.epoch
@@ -231,10 +231,6 @@ class Node:
         if not await self.lifecycle.until(lambda standing: not standing.fenced, timeout_s):
             raise StartError("the controller keeps this broker fenced")
         self.folders.delete_strays(self.follower.image)
-
-    async def isr_loop(self) -> None:
-        assert self.broker is not None
-        await self.broker.isr_changes.run()
 
     async def _metadata_changed(self, image: Any, delta: Any) -> None:
         assert self.broker is not None and self.follower is not None and self.lifecycle is not None
