@@ -15,21 +15,10 @@ Source: Kafka `LogConfig`, `ConfigHelper`, `DynamicBrokerConfig`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from minikafka.controller.image import MetadataImage, ResourceType
-from minikafka.topic_options import TOPIC_OPTIONS, Follows, TopicOption
-
-
-class Source(IntEnum):
-    """Where a value is from, as DescribeConfigs numbers it."""
-
-    TOPIC = 1
-    BROKER = 2
-    DEFAULT_BROKER = 3
-    STATIC_BROKER = 4
-    DEFAULT = 5
+from minikafka.topic_options import TOPIC_OPTIONS, Follows, Source, TopicOption
 
 
 class Said(NamedTuple):
@@ -83,7 +72,7 @@ class Effective:
         return said
 
     def _of_broker(self, follows: Follows) -> Iterator[Said]:
-        for resource, source in ((str(self.me), Source.BROKER), ("", Source.DEFAULT_BROKER)):
+        for resource, source in ((str(self.me), Source.BROKER), ("", Source.ALL_BROKERS)):
             value = self.image.config(ResourceType.BROKER, resource, follows.name)
             if value is not None:
                 yield Said(follows.name, value, source)
@@ -91,7 +80,7 @@ class Effective:
         if option is not None and option.name in self.settings.where:
             value = self.settings.text(option.name)
             if value:
-                yield Said(follows.name, value, Source.STATIC_BROKER)
+                yield Said(follows.name, value, Source.FILE)
 
     def topic_value(self, topic: str, name: str) -> Any:
         """The value that holds for a topic, with its type."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from minikafka.controller.image import ResourceType
 from minikafka.controller.topics import check_name
-from minikafka.effective import Effective, Said, Source
-from minikafka.topic_options import TOPIC_OPTIONS, Type
+from minikafka.effective import Effective, Said
+from minikafka.topic_options import TOPIC_OPTIONS, Source, Type
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.configs import DescribeConfigsRequest, DescribeConfigsResponse
 from serving.kinds import Boolean, CommaList, Real, Text
@@ -95,7 +95,7 @@ def broker_configs(broker: Broker, asked: Asked, request: DescribeConfigsRequest
             continue
         said = effective.of_broker(option.name)
         if not asked.resource_name:
-            said = [each for each in said if each.source is Source.DEFAULT_BROKER]
+            said = [each for each in said if each.source is Source.ALL_BROKERS]
             if not said:
                 continue
         kind = next((number for kind, number in TYPE_OF_KIND.items() if isinstance(option.kind, kind)), Type.LONG)
