@@ -118,14 +118,15 @@ class ControllerChannel:
                 return None
             self.local.request(request, answered)
             return await answer
+        link: PeerLink | None = None
         try:
             async with asyncio.timeout(try_s):
                 link = await self._link(voter)
                 link.call(wrap(request), answered)
                 envelope = await answer
         except (OSError, TimeoutError):
-            if (hung := self._links.get(voter)) is not None and not answer.done():
-                hung.abort("no answer in time")
+            if link is not None:
+                link.abort("no answer in time")
             return None
         if envelope is None or envelope.error_code or envelope.response_data is None:
             return None

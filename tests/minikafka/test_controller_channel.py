@@ -154,6 +154,15 @@ def test_its_own_controller_that_has_become_active_goes_before_the_one_that_answ
     assert with_voters(story) == 1
 
 
+def test_its_own_controller_is_not_asked_while_it_is_idle():
+    async def story(voters: Voters) -> tuple[int, list[Any]]:
+        voters.lead(1, block(1))
+        own = Own(active=False)
+        return (await voters.channel(2, own).call(QUESTION, 5.0)).producer_id_start, own.asked
+
+    assert with_voters(story) == (1, [])
+
+
 def test_when_its_own_controller_resigns_before_it_answers_the_others_are_asked():
     async def story(voters: Voters) -> int:
         voters.lead(3, block(3))
@@ -241,7 +250,7 @@ def test_a_question_that_must_not_be_asked_twice_waits_for_its_answer():
 def test_an_answer_that_comes_after_the_try_answers_nothing():
     """It stands on a connection that was given up: the next question is not mistaken for it."""
 
-    async def story(voters: Voters) -> list[int]:
+    async def story(voters: Voters) -> tuple[list[int], int]:
         voters.lead(1, silence)
         channel = voters.channel()
         channel.active = 1
@@ -249,9 +258,9 @@ def test_an_answer_that_comes_after_the_try_answers_nothing():
             await channel.call(QUESTION, 0.4, try_s=0.3)
         voters.lead(1, block(2))
         voters[1].unanswered[0](block(1)(QUESTION))
-        return [(await channel.call(QUESTION, 5.0)).producer_id_start for _ in range(3)]
+        return [(await channel.call(QUESTION, 5.0)).producer_id_start for _ in range(3)], voters[1].connections
 
-    assert with_voters(story) == [2, 2, 2]
+    assert with_voters(story) == ([2, 2, 2], 2)
 
 
 def test_an_answer_to_a_question_that_was_given_up_for_good_answers_nothing():
