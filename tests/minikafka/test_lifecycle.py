@@ -1,6 +1,7 @@
 """A broker's standing with the controller: registered, fenced, serving, leaving (KIP-631, KIP-966)."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,7 @@ class Controller:
     def pauses(self) -> list[float]:
         """Seconds between heartbeats."""
         times = [when for when, request in self.asked if isinstance(request, BrokerHeartbeatRequest)]
-        return [round(later - earlier, 2) for earlier, later in zip(times, times[1:], strict=False)]
+        return [round(later - earlier, 2) for earlier, later in itertools.pairwise(times)]
 
 
 class Broker:
