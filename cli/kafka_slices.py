@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,11 +138,11 @@ class Stage:
         await node.start()
         return node
 
-    async def measure(self, title: str, work: Awaitable[Any]) -> Any:
+    async def measure(self, title: str, work: Coroutine[Any, Any, Any]) -> Any:
         """Do `work`, and a moment of what follows from it."""
         self.probe.worst()
         began = time.perf_counter()
-        result = await work
+        result = await asyncio.get_running_loop().create_task(work)
         seconds = time.perf_counter() - began
         await asyncio.sleep(0.3)
         report(f"{title}, {seconds:.2f} s", self.probe.worst())
