@@ -274,32 +274,40 @@ def grow_topic(state: ControllerState, topic: CreatePartitionsRequest.Topic) -> 
 
 
 def delete_topics(state: ControllerState, request: DeleteTopicsRequest, now_ms: int) -> Decision:
-    """By name up to version 5, by name or id from 6 on."""
+    """By name up to version 5, by name or id from 6 on.  A topic that is named both ways in one request stays."""
     asked = [(topic.name, topic.topic_id) for topic in request.topics]
     asked += [(name, ZERO_UUID) for name in request.topic_names]
-    times = Counter(asked)
-    records: list[MetadataRecord] = []
     responses = []
-    deleted: set[bytes] = set()
-    for (name, topic_id), count in times.items():
-        code, message = ErrorCode.NONE, None
+    found: dict[bytes, str] = {}
+    supplied_again: set[bytes] = set()
+    for (name, topic_id), count in Counter(asked).items():
         try:
             if count > 1:
                 what = "id" if name is None else "name"
                 raise KafkaError(ErrorCode.INVALID_REQUEST, f"Duplicate topic {what}.")
             name, topic_id = found_topic(state, name, topic_id)
-            if topic_id in deleted:
-                raise KafkaError(
-                    ErrorCode.INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied."
-                )
-            deleted.add(topic_id)
-            records.append(RemoveTopicRecord(topic_id=topic_id))
         except KafkaError as error:
-            code, message = error.code, str(error)
-        responses.append(
-            DeleteTopicsResponse.Topic(name=name, topic_id=topic_id, error_code=code, error_message=message)
-        )
+            responses.append(deletion(name, topic_id, error))
+            continue
+        if topic_id in found:
+            supplied_again.add(topic_id)
+        found[topic_id] = name
+    records: list[MetadataRecord] = []
+    twice = KafkaError(ErrorCode.INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied.")
+    for topic_id, name in found.items():
+        if topic_id in supplied_again:
+            responses.append(deletion(name, topic_id, twice))
+        else:
+            responses.append(deletion(name, topic_id))
+            records.append(RemoveTopicRecord(topic_id=topic_id))
     return decided(records, DeleteTopicsResponse(responses=responses))
+
+
+def deletion(name: str | None, topic_id: bytes, error: KafkaError | None = None) -> DeleteTopicsResponse.Topic:
+    """How it went with one topic."""
+    if error is None:
+        return DeleteTopicsResponse.Topic(name=name, topic_id=topic_id)
+    return DeleteTopicsResponse.Topic(name=name, topic_id=topic_id, error_code=error.code, error_message=str(error))
 
 
 def found_topic(state: ControllerState, name: str | None, topic_id: bytes) -> tuple[str, bytes]:

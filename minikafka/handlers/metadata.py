@@ -73,7 +73,7 @@ def metadata(
         )
         return
     missing: list[str] = []
-    for each in asked:
+    for each in {(each.topic_id, each.name): each for each in asked}.values():  # asked twice, answered once
         by_id = each.topic_id != ZERO_UUID
         topic = image.topics.get(each.topic_id) if by_id else image.topic(each.name or "")
         if topic is not None:
