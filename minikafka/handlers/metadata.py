@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from minikafka.controller.image import Partition as Registration
 from minikafka.controller.image import Topic as TopicImage
-from minikafka.controller.topics import check_name
 from minikafka.handlers.internal_topics import is_internal
+from minikafka.topic_names import check_name
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.metadata import MetadataRequest, MetadataResponse
 from minikafka.wire.types import ZERO_UUID
