@@ -14,9 +14,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from minikafka.topic_options import Type, whole_number
+from minikafka.topic_options import Type, real_number, whole_number
 from serving.config import Option
 from serving.kinds import Boolean, Choice, CommaList, Integer, Kind, Real, Text
+
+
+def check_bounds(value: float, option: Option) -> None:
+    if option.minimum is not None and value < option.minimum:
+        raise ValueError(f"Value must be at least {option.minimum}")
+    if option.maximum is not None and value > option.maximum:
+        raise ValueError(f"Value must be no more than {option.maximum}")
 
 
 class Number(Integer):
@@ -26,10 +33,7 @@ class Number(Integer):
 
     def read(self, text: str, option: Option) -> int:
         value = whole_number(text, self.type)
-        if option.minimum is not None and value < option.minimum:
-            raise ValueError(f"Value must be at least {option.minimum}")
-        if option.maximum is not None and value > option.maximum:
-            raise ValueError(f"Value must be no more than {option.maximum}")
+        check_bounds(value, option)
         return value
 
 
@@ -49,6 +53,11 @@ class Double(Real):
     """A number with a fraction, as Java prints it."""
 
     type = Type.DOUBLE
+
+    def read(self, text: str, option: Option) -> float:
+        value = real_number(text)
+        check_bounds(value, option)
+        return value
 
     def text(self, value: float) -> str:
         if value == 0 or 1e-3 <= abs(value) < 1e7:

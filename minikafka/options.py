@@ -21,13 +21,11 @@ Source: Apache Kafka 4.1 `KafkaConfig`, `ServerConfigs`, `ReplicationConfigs`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from minikafka.kinds import Int, ListInText, Long, Or, Roles, Short, told
 from minikafka.silent_options import SILENT_OPTIONS
-from minikafka.topic_options import FOLLOWED
-from minikafka.wire.errors import KafkaError
+from minikafka.topic_options import as_of_topics
 from serving.config import Option, Settings, Table
 from serving.kinds import Boolean, Choice, CommaList, Kind, Text
 from serving.our_options import OUR_OPTIONS
@@ -37,28 +35,12 @@ INT_MAX, LONG_MAX = 2**31 - 1, 2**63 - 1
 
 def fixed(name: str, kind: Kind | type[Kind], default: Any, doc: str, **more: Any) -> Option:
     """A property that is read once, at start."""
-    return Option(name, kind, default, doc, mutable=False, **more)
+    return Option(name, kind, default, doc, mutable=False, check=as_of_topics(name), **more)
 
 
 def dynamic(name: str, kind: Kind | type[Kind], default: Any, doc: str, **more: Any) -> Option:
-    """A property that clients may change.  Those that topics follow may be only what a topic's may be."""
+    """A property that clients may change."""
     return Option(name, kind, default, doc, check=as_of_topics(name), **more)
-
-
-def as_of_topics(name: str) -> Callable[[Any], None] | None:
-    row = FOLLOWED.get(name)
-    if row is None or row.check is None:
-        return None
-    within = row.check
-
-    def check(value: Any) -> None:
-        try:
-            if value is not None:
-                within(name, list(value) if isinstance(value, tuple) else value)
-        except KafkaError as error:
-            raise ValueError(str(error)) from None
-
-    return check
 
 
 IDENTITY = [
@@ -153,13 +135,7 @@ LOG = [
     dynamic("log.index.size.max.bytes", Int, 10 * 2**20, "Size of an index at which a new segment begins.", minimum=4),
     dynamic("log.flush.interval.messages", Long, LONG_MAX, "Records after which a partition is fsynced.", minimum=1),
     dynamic("log.flush.interval.ms", Or(Long), None, "Milliseconds after which it is; before the next."),
-    fixed(
-        "log.flush.scheduler.interval.ms",
-        Long,
-        LONG_MAX,
-        "The same.",
-        check=as_of_topics("log.flush.scheduler.interval.ms"),
-    ),
+    fixed("log.flush.scheduler.interval.ms", Long, LONG_MAX, "The same."),
     fixed("log.flush.offset.checkpoint.interval.ms", Int, 60_000, "How often recovery points are kept.", minimum=0),
     dynamic("log.cleanup.policy", CommaList, "delete", "delete, compact, or both."),
     dynamic("log.cleaner.delete.retention.ms", Long, 86_400_000, "How long a tombstone stays.", minimum=0),
@@ -187,9 +163,9 @@ CONTROLLER = [
     fixed("broker.session.timeout.ms", Int, 2500, "Silence after which it is fenced."),
     fixed("initial.broker.registration.timeout.ms", Int, 60_000, "How long a start may wait for a controller."),
     fixed("controlled.shutdown.enable", Boolean, "true", "Whether leaders move before a broker stops."),
-    fixed("controller.quorum.election.timeout.ms", Int, 500, "Silence after which controllers elect anew."),
-    fixed("controller.quorum.fetch.timeout.ms", Int, 2000, "How long a leader stays without a majority."),
-    fixed("controller.quorum.request.timeout.ms", Int, 2000, "How long to wait for a controller's answer."),
+    fixed("controller.quorum.election.timeout.ms", Int, 500, "Silence after which controllers elect anew.", minimum=0),
+    fixed("controller.quorum.fetch.timeout.ms", Int, 2000, "How long a leader stays without a majority.", minimum=0),
+    fixed("controller.quorum.request.timeout.ms", Int, 2000, "How long to wait for a controller's answer.", minimum=0),
     fixed("metadata.log.max.record.bytes.between.snapshots", Long, 20_971_520, "Bytes of metadata log.", minimum=1),
     fixed("metadata.log.max.snapshot.interval.ms", Long, 3_600_000, "Age of the newest snapshot.", minimum=0),
     fixed("request.timeout.ms", Int, 30_000, "How long an admin call waits for its effect."),
@@ -205,7 +181,7 @@ GROUPS = [
     fixed("offsets.retention.minutes", Int, 10_080, "How long an empty group's offsets stay.", minimum=1),
     fixed("offsets.retention.check.interval.ms", Long, 600_000, "How often to look.", minimum=1),
     fixed("offsets.topic.num.partitions", Int, 50, "Partitions of __consumer_offsets.", minimum=1),
-    fixed("offsets.topic.replication.factor", Or(Short), None, "Its replicas: 3, or 1 for a lone broker."),
+    fixed("offsets.topic.replication.factor", Or(Short), None, "Its replicas: 3, or 1 for a lone broker.", minimum=1),
     fixed("offsets.topic.segment.bytes", Int, 104_857_600, "Its segments.", minimum=1),
 ]
 

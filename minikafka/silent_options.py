@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from minikafka.kinds import Double, EmptyText, Int, Long, Or, Short
+from minikafka.topic_options import as_of_topics
 from serving.config import Option
 from serving.kinds import Boolean, Choice, CommaList, Kind, Text
 
@@ -21,7 +22,7 @@ LISTENERS_NAMED_SO = "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTE
 
 def silent(name: str, kind: Kind | type[Kind], default: Any, mutable: bool = False, **more: Any) -> Option:
     """A row.  `mutable`: clients may change it."""
-    return Option(name, kind, default, "", mutable=mutable, effect=False, **more)
+    return Option(name, kind, default, "", mutable=mutable, effect=False, check=as_of_topics(name), **more)
 
 
 # fmt: off

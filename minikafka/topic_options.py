@@ -56,6 +56,13 @@ def whole_number(text: str, type: Type) -> int:
     return value
 
 
+def real_number(text: str) -> float:
+    """The number with a fraction that `text` spells in Java.  Raises ValueError with the reason."""
+    if not DECIMAL.fullmatch(text):
+        raise ValueError("Not a number of type DOUBLE")
+    return float(text.rstrip("fFdD"))
+
+
 def invalid(name: str, value: object, reason: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_CONFIG, f"Invalid value {value} for configuration {name}: {reason}")
 
@@ -151,9 +158,10 @@ class TopicOption:
                 except ValueError as error:
                     raise invalid(self.name, text, str(error)) from None
             case Type.DOUBLE:
-                if not DECIMAL.fullmatch(text):
-                    raise invalid(self.name, text, "Not a number of type DOUBLE")
-                return float(text.rstrip("fFdD"))
+                try:
+                    return real_number(text)
+                except ValueError as error:
+                    raise invalid(self.name, text, str(error)) from None
             case Type.LIST:
                 return [word.strip() for word in text.split(",")] if text else []
             case _:
@@ -312,6 +320,23 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     for follows in option.follows
 }
 """Brokers' settings that say the same in several units, the one that goes before first, by each of their names."""
+
+
+def as_of_topics(name: str) -> Callable[[Any], None] | None:
+    """A check of a broker's setting at start: one that topics follow may be only what a topic's may be."""
+    row = FOLLOWED.get(name)
+    if row is None or row.check is None:
+        return None
+    within = row.check
+
+    def check(value: Any) -> None:
+        try:
+            if value is not None:
+                within(name, list(value) if isinstance(value, tuple) else value)
+        except KafkaError as error:
+            raise ValueError(str(error)) from None
+
+    return check
 
 
 class Source(IntEnum):
