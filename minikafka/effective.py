@@ -87,8 +87,14 @@ class Effective:
         value = holding(option, own, self.layers).value
         return Said(option.name, value, Source.GROUP if option.name in own else Source.DEFAULT)
 
+    def broker_value(self, name: str) -> Any:
+        """The value that holds for a setting of this broker, with its type."""
+        option = self.settings.table.named[name]
+        dynamic = said(self.layers, name)
+        return option.parse([dynamic[0].value]) if dynamic else getattr(self.settings, option.attribute)
+
     def of_broker(self, name: str) -> str | None:
-        """What holds for a setting of this broker; None is null."""
+        """The same as text; None is null."""
         return next((each.value for each in said(self.with_defaults, name)), None)
 
     def told_of_topic(self, topic: str, option: TopicOption) -> list[Said]:

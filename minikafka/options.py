@@ -11,10 +11,9 @@ Defaults that differ from Kafka's, and why:
     broker.session.timeout.ms     2500 instead of 9000, and its heartbeat 500 instead of 2000: partitions of a dead
     broker.heartbeat.interval.ms  broker are led again in three seconds, not ten
     controller.quorum.election.timeout.ms   500 (drawn from 500 to 1000) instead of 1000, for the same reason
-    offsets.topic.replication.factor        3, but 1 for a lone broker, which could never have three
+    offsets.topic.replication.factor        3, but when nobody says so 1 for a lone broker, which could never have three
 
-Kafka also changes `listeners`, `max.connections`, `num.replica.fetchers` and `producer.id.expiration.ms` while it runs;
-here they are read once.
+Kafka also changes `listeners`, `max.connections` and `num.replica.fetchers` while it runs; here they are read once.
 
 Source: Apache Kafka 4.1 `KafkaConfig`, `ServerConfigs`, `ReplicationConfigs`, `GroupCoordinatorConfig`, `KRaftConfigs`.
 """
@@ -139,8 +138,8 @@ LOG = [
     fixed("log.flush.offset.checkpoint.interval.ms", Int, 60_000, "How often recovery points are kept.", minimum=0),
     dynamic("log.cleanup.policy", CommaList, "delete", "delete, compact, or both."),
     dynamic("log.cleaner.delete.retention.ms", Long, 86_400_000, "How long a tombstone stays.", minimum=0),
-    fixed("producer.id.expiration.ms", Int, 86_400_000, "How long a silent producer is remembered.", minimum=1),
-    fixed("producer.id.expiration.check.interval.ms", Int, 600_000, "How often to look.", minimum=1),
+    dynamic("producer.id.expiration.ms", Int, 86_400_000, "How long a silent producer is remembered.", minimum=1),
+    fixed("producer.id.expiration.check.interval.ms", Int, 600_000, "How often to look.", minimum=1, hidden=True),
 ]
 
 REPLICATION = [
@@ -181,7 +180,7 @@ GROUPS = [
     fixed("offsets.retention.minutes", Int, 10_080, "How long an empty group's offsets stay.", minimum=1),
     fixed("offsets.retention.check.interval.ms", Long, 600_000, "How often to look.", minimum=1),
     fixed("offsets.topic.num.partitions", Int, 50, "Partitions of __consumer_offsets.", minimum=1),
-    fixed("offsets.topic.replication.factor", Or(Short), None, "Its replicas: 3, or 1 for a lone broker.", minimum=1),
+    fixed("offsets.topic.replication.factor", Short, 3, "Its replicas: 3, or 1 for a lone broker.", minimum=1),
     fixed("offsets.topic.segment.bytes", Int, 104_857_600, "Its segments.", minimum=1),
 ]
 

@@ -87,6 +87,13 @@ def test_a_brokers_setting_is_told_with_its_default_and_null_without_one():
     assert seen.told_of_broker("node.id") == [Said("node.id", "1", FILE)]
 
 
+def test_a_brokers_value_has_its_type():
+    name = "producer.id.expiration.ms"
+    assert effective().broker_value(name) == DAY_MS
+    assert effective((BROKER, "", name, "5"), producer_id_expiration_ms="7").broker_value(name) == 5
+    assert effective(producer_id_expiration_ms="7").broker_value(name) == 7
+
+
 def test_a_groups_own_setting_stands_alone_and_a_brokers_is_its_default():
     session = GROUP_OPTIONS.options["consumer.session.timeout.ms"]
     name = session.name

@@ -19,7 +19,6 @@ OTHERWISE = {
     "broker.session.timeout.ms": "2500",
     "broker.heartbeat.interval.ms": "500",
     "controller.quorum.election.timeout.ms": "500",
-    "offsets.topic.replication.factor": None,
 }
 """Defaults that are not Kafka's."""
 GONE = {"zookeeper.connect", "auto.include.jmx.reporter", "leader.imbalance.per.broker.percentage"}
