@@ -1,6 +1,7 @@
 """Fetch: whole batches as they lie in the log, to consumers and to followers.
 
-    consumer    below the high watermark; waits up to max_wait_ms for min_bytes; answered without a session
+    consumer    below the high watermark; waits up to max_wait_ms for min_bytes; answered without a session;
+                since version 11 by any replica
     follower    up to the end of the log; its offsets acknowledge what it has; an incremental session (sessions.py)
 
 Records are never looked into.  What a rolled segment holds goes from the page cache to the socket as a view of the file.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from minikafka.replication.partition import Partition
 from minikafka.replication.reading import Answer, failed, read
-from minikafka.replication.sessions import FINAL_EPOCH, Session, response_of
+from minikafka.replication.sessions import FINAL_EPOCH, NO_SESSION, Session, response_of
 from minikafka.replication.waiting import WaitingFetch
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Reply = Callable[[FetchResponse], None]
 READ_COMMITTED = 1
-WITH_TOPIC_IDS = 13
+FROM_ANY_REPLICA, WITH_TOPIC_IDS, TOLD_WHO_LEADS = 11, 13, 16
 UNKNOWN = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 """Kafka refuses these before the log is asked, with an empty list of aborted transactions; all later errors have null."""
 ANOTHER_LEADS = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
@@ -52,6 +53,7 @@ class Consume:
         self.request = request
         self.context = context
         self.by_id = context.api_version >= WITH_TOPIC_IDS
+        self.leader_only = context.api_version < FROM_ANY_REPLICA
         self.reply = reply
         self.committed_only = request.isolation_level == READ_COMMITTED
         self.max_bytes = min(request.max_bytes, broker.settings.fetch_max_bytes)
@@ -88,7 +90,7 @@ class Consume:
             return False
         self.broker.bytes_out += total
         response = FetchResponse(responses=topics)
-        if urgent:
+        if urgent and self.context.api_version >= TOLD_WHO_LEADS:
             self._tell_leaders(response)
         self.reply(response)
         return True
@@ -99,7 +101,7 @@ class Consume:
         for topic in self.request.topics:
             for asked in topic.partitions:
                 partition = self._find(topic, asked.partition)
-                if partition is None or not partition.leading:
+                if partition is None or (self.leader_only and not partition.leading):
                     return False
                 if asked.last_fetched_epoch >= 0 or asked.current_leader_epoch not in (-1, partition.leader_epoch):
                     return False
@@ -115,12 +117,9 @@ class Consume:
         for topic in response.responses:
             topic_id = topic.topic_id if self.by_id else image.topic_ids.get(topic.topic)
             for answer in topic.partitions:
-                known = None if topic_id is None else image.partition(topic_id, answer.partition_index)
-                if known is not None and answer.error_code in ANOTHER_LEADS:
-                    answer.current_leader = Answer.CurrentLeader(
-                        leader_id=known.leader, leader_epoch=known.leader_epoch
-                    )
-                    leaders[known.leader] = None
+                named = None if topic_id is None else tell_leader(self.broker, topic_id, answer)
+                if named is not None:
+                    leaders[named] = None
         response.node_endpoints = [
             FetchResponse.NodeEndpoint(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
             for each in self.broker.endpoints(leaders, self.context.listener)
@@ -142,6 +141,7 @@ class Consume:
             current_leader_epoch=asked.current_leader_epoch,
             last_fetched_epoch=asked.last_fetched_epoch,
             at_least_one=at_least_one,
+            leader_only=self.leader_only,
             committed_only=self.committed_only,
         )
 
@@ -154,6 +154,15 @@ class Consume:
         except KafkaError as error:
             return error.code
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def tell_leader(broker: Broker, topic_id: bytes, answer: Answer) -> int | None:
+    """Add who leads a partition to an answer that says it is another; returns whom it named."""
+    known = broker.image.partition(topic_id, answer.partition_index)
+    if known is None or answer.error_code not in ANOTHER_LEADS:
+        return None
+    answer.current_leader = Answer.CurrentLeader(leader_id=known.leader, leader_epoch=known.leader_epoch)
+    return known.leader
 
 
 def fetch_as_follower(broker: Broker, request: FetchRequest, reply: Reply) -> None:
@@ -203,5 +212,11 @@ class FollowerFetch:
             self.session.attempt = None
             self.broker.deadlines.cancel(self.deadline)
         self.session.told(answers)
-        self.reply(response_of(self.session.session_id, self.errors + answers))
+        if self.session.session_id == NO_SESSION:
+            self.session.close()
+        answers = self.errors + answers
+        for topic_id, answer in answers:
+            if answer.error_code:
+                tell_leader(self.broker, topic_id, answer)
+        self.reply(response_of(self.session.session_id, answers))
         return True

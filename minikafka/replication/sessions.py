@@ -203,8 +203,12 @@ class Sessions:
         return iter(self._open.values())
 
     def session_for(self, request: FetchRequest, broker: int, broker_epoch: int) -> Session:
-        """The session that a request continues, or a new one.  Raises 70, 71."""
-        if request.session_epoch in (0, FINAL_EPOCH):
+        """The session that a request continues, or a new one; for the last request of one, and for a request that wants
+        none, a session without a number, that ends with the answer.  Raises 70, 71."""
+        if request.session_epoch == FINAL_EPOCH:
+            self.close(request.session_id)
+            return Session(NO_SESSION, broker, broker_epoch)
+        if request.session_epoch == 0:
             self.close(request.session_id)
             return self._open_new(broker, broker_epoch)
         session = self._open.get(request.session_id)
