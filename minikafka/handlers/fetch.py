@@ -124,11 +124,8 @@ class Consume:
     def _response(self, answers: list[tuple[SessionKey, Answer]], urgent: bool) -> FetchResponse:
         session, session_id = self.session, NO_SESSION
         if session is not None:
-            news = session.news(answers)
-            if not session.session_id:
-                session_id = self.broker.sessions.open_for_consumer(session, self.broker.now_ms())
-            else:
-                session_id, answers = session.session_id, news
+            answers = session.news(answers)
+            session_id = session.session_id or self.broker.sessions.open_for_consumer(session, self.broker.now_ms())
         topics: dict[str | bytes, list[Answer]] = {}
         for (topic, _), answer in answers:
             topics.setdefault(topic, []).append(answer)

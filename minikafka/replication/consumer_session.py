@@ -62,20 +62,22 @@ class ConsumerSession:
     def news(self, answers: list[tuple[Key, Answer]]) -> list[tuple[Key, Answer]]:
         """Those that are to be sent; taken as told from now on.
 
-        An error is sent each time, and the partition once more when it is over.
+        With the first answer all are, and keep their places.  An error is sent each time, and the partition once more when
+        it is over.
         """
+        first = not self.session_id
         sent = []
         for key, answer in answers:
             failed = answer.error_code != 0 or answer.diverging_epoch is not None
             told = answer.high_watermark, answer.log_start_offset
             elsewhere = answer.preferred_read_replica >= 0
-            if not (answer.records or failed or elsewhere or self._told.get(key) != told):
+            if not (first or answer.records or failed or elsewhere or self._told.get(key) != told):
                 continue
             sent.append((key, answer))
             if key not in self.partitions:
                 continue  # forgotten while this fetch waited
             self._told[key] = (-1, answer.log_start_offset) if failed else told
-            if answer.records:
+            if answer.records and not first:
                 self.partitions[key] = self.partitions.pop(key)
         return sent
 

@@ -36,6 +36,7 @@ def told(session, *answers):
 def test_a_partition_is_told_of_when_something_about_it_is_new():
     session = ConsumerSession(asking(0, 1, 2), by_id=False)
     assert told(session, part(0), part(1), part(2)) == [0, 1, 2]
+    session.session_id = 7
     assert told(session, part(0), part(1), part(2)) == []
     assert told(session, part(0, watermark=6), part(1, log_start=1), part(2, records=b"x")) == [0, 1, 2]
     assert told(session, part(0, watermark=6), part(1, log_start=1), part(2)) == []
@@ -44,6 +45,7 @@ def test_a_partition_is_told_of_when_something_about_it_is_new():
 
 def test_an_error_is_told_of_each_time_and_its_end_too():
     session = ConsumerSession(asking(0), by_id=False)
+    session.session_id = 7
     error = failed(0, ErrorCode.NOT_LEADER_OR_FOLLOWER)
     parting = part(0, diverging_epoch=Answer.DivergingEpoch(epoch=1, end_offset=2))
     answers = [part(0), error, error, part(0), part(0), parting, part(0), part(0)]
@@ -52,6 +54,9 @@ def test_an_error_is_told_of_each_time_and_its_end_too():
 
 def test_a_partition_whose_records_were_sent_goes_to_the_end_of_the_line():
     session = ConsumerSession(asking(0, 1, 2), by_id=False)
+    told(session, part(0, records=b"x"), part(1), part(2))
+    assert [index for _, index in session.partitions] == [0, 1, 2], "the first answer moves none"
+    session.session_id = 7
     told(session, part(0, records=b"x"), part(1), part(2))
     assert [index for _, index in session.partitions] == [1, 2, 0]
 
