@@ -269,10 +269,10 @@ class Broker:
 
     def offsets_replication_factor(self) -> int:
         """3, or 1 where this broker is all there ever will be; never less because others are still starting."""
-        given = self.settings.offsets_topic_replication_factor
-        if given is not None:
-            return int(given)
-        return 1 if self.settings.default_replication_factor == 1 and len(self.image.brokers) == 1 else 3
+        settings = self.settings
+        nobody_says = "offsets.topic.replication.factor" not in settings.where
+        alone = settings.default_replication_factor == 1 and len(self.image.brokers) == 1
+        return 1 if nobody_says and alone else int(settings.offsets_topic_replication_factor)
 
     # -- the metadata log moves us -------------------------------------------------------------------------------------
 

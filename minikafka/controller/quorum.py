@@ -33,6 +33,7 @@ from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, ResourceType
 from minikafka.controller.state import ControllerSettings, Decision
 from minikafka.group_options import GROUP_OPTIONS
+from minikafka.options import given
 from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.topic_options import TOPIC_OPTIONS
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
@@ -247,7 +248,6 @@ class Quorum:
 
 def controller_settings(settings: Any) -> ControllerSettings:
     """What a controller needs of server.properties."""
-    table = settings.table
     return ControllerSettings(
         node_id=settings.node_id,
         broker_session_timeout_ms=settings.broker_session_timeout_ms,
@@ -258,10 +258,10 @@ def controller_settings(settings: Any) -> ControllerSettings:
         auto_leader_rebalance_enable=settings.auto_leader_rebalance_enable,
         leader_imbalance_check_interval_ms=settings.leader_imbalance_check_interval_seconds * 1000,
         delete_topic_enable=settings.delete_topic_enable,
-        broker_values={name: settings.text(name) for name in settings.where if not table.named[name.lower()].ours},
+        broker_values=given(settings),
         options={
             ResourceType.TOPIC: TOPIC_OPTIONS,
-            ResourceType.BROKER: BrokerOptions(table),
+            ResourceType.BROKER: BrokerOptions(settings.table),
             ResourceType.GROUP: GROUP_OPTIONS,
         },
     )

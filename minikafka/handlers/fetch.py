@@ -1,6 +1,7 @@
 """Fetch: whole batches as they lie in the log, to consumers and to followers.
 
-    consumer    below the high watermark; waits up to max_wait_ms for min_bytes; with a session if it wants one
+    consumer    below the high watermark; waits up to max_wait_ms for min_bytes; with a session if it wants one;
+                since version 11 by any replica
     follower    up to the end of the log; its offsets acknowledge what it has; always with a session (sessions.py)
 
 Records are never looked into.  What a rolled segment holds goes from the page cache to the socket as a view of the file.
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 Reply = Callable[[FetchResponse], None]
 READ_COMMITTED = 1
 ISOLATION_LEVELS = (0, READ_COMMITTED)
-WITH_TOPIC_IDS = 13
-WITH_LEADERS = 16
+FROM_ANY_REPLICA, WITH_TOPIC_IDS, TOLD_WHO_LEADS = 11, 13, 16
 UNKNOWN = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 """Kafka refuses these before the log is asked, with an empty list of aborted transactions; all later errors have null."""
 ANOTHER_LEADS = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
@@ -84,6 +84,7 @@ class Consume:
         self.by_id = context.api_version >= WITH_TOPIC_IDS
         self.wanted = session.partitions if session is not None else asked_by_key(request, self.by_id)
         self.replica = request.replica_state or FetchRequest.ReplicaState(replica_id=request.replica_id)
+        self.leader_only = context.api_version < FROM_ANY_REPLICA or self.replica.replica_id >= 0
         self.committed_only = request.isolation_level == READ_COMMITTED
         self.max_bytes = min(request.max_bytes, broker.settings.fetch_max_bytes)
 
@@ -132,7 +133,7 @@ class Consume:
         response = FetchResponse(
             session_id=session_id, responses=[self._topic(topic, parts) for topic, parts in topics.items()]
         )
-        if urgent and self.context.api_version >= WITH_LEADERS:
+        if urgent and self.context.api_version >= TOLD_WHO_LEADS:
             self._tell_leaders(response)
         return response
 
@@ -160,7 +161,7 @@ class Consume:
             if partition is None and not self._is_known(key):
                 unknown += 1
                 continue
-            if partition is None or not partition.leading:
+            if partition is None or (self.leader_only and not partition.leading):
                 return False
             if asked.last_fetched_epoch >= 0 or asked.current_leader_epoch not in (-1, partition.leader_epoch):
                 return False
@@ -172,15 +173,12 @@ class Consume:
 
     def _tell_leaders(self, response: FetchResponse) -> None:
         """Whom to ask instead, where this broker does not lead: it spares the client a Metadata (KIP-951)."""
-        image, leaders = self.broker.image, dict[int, None]()
+        leaders = dict[int, None]()
         for topic in response.responses:
             for answer in topic.partitions:
-                known = image.partition(topic.topic_id, answer.partition_index)
-                if known is not None and answer.error_code in ANOTHER_LEADS:
-                    answer.current_leader = Answer.CurrentLeader(
-                        leader_id=known.leader, leader_epoch=known.leader_epoch
-                    )
-                    leaders[known.leader] = None
+                named = tell_leader(self.broker, topic.topic_id, answer)
+                if named is not None:
+                    leaders[named] = None
         if self.replica.replica_id < 0:  # replicas know where brokers are
             response.node_endpoints = [
                 FetchResponse.NodeEndpoint(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
@@ -203,21 +201,16 @@ class Consume:
             last_fetched_epoch=asked.last_fetched_epoch,
             at_least_one=at_least_one,
             follower=copies,
+            leader_only=self.leader_only,
             committed_only=self.committed_only,
         )
         if copies and not answer.error_code and answer.diverging_epoch is None:
             try:
-                self._acknowledge(partition, asked)
+                id, epoch = self.replica.replica_id, self.replica.replica_epoch
+                partition.follower_fetched(id, epoch, asked.fetch_offset, asked.log_start_offset, self.broker.now_ms())
             except KafkaError as error:
                 return failed(asked.partition, error.code)
         return answer
-
-    def _acknowledge(self, partition: Partition, asked: Asked) -> None:
-        """The replica has all below its offset.  Raises 6 for one that is none, or is of an earlier life of its broker."""
-        id, epoch = self.replica.replica_id, self.replica.replica_epoch
-        if 0 <= epoch < partition.brokers.epoch_of(id):
-            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        partition.follower_fetched(id, epoch, asked.fetch_offset, asked.log_start_offset, self.broker.now_ms())
 
     def _find(self, key: SessionKey) -> Partition | None:
         topic, index = key
@@ -238,6 +231,15 @@ class Consume:
         except KafkaError as error:
             return error.code
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def tell_leader(broker: Broker, topic_id: bytes, answer: Answer) -> int | None:
+    """Add who leads a partition to an answer that says it is another; returns whom it named."""
+    known = broker.image.partition(topic_id, answer.partition_index)
+    if known is None or answer.error_code not in ANOTHER_LEADS:
+        return None
+    answer.current_leader = Answer.CurrentLeader(leader_id=known.leader, leader_epoch=known.leader_epoch)
+    return known.leader
 
 
 def fetch_as_follower(broker: Broker, request: FetchRequest, reply: Reply) -> None:
@@ -287,5 +289,9 @@ class FollowerFetch:
             self.session.attempt = None
             self.broker.deadlines.cancel(self.deadline)
         self.session.told(answers)
-        self.reply(response_of(self.session.session_id, self.errors + answers))
+        answers = self.errors + answers
+        for topic_id, answer in answers:
+            if answer.error_code:
+                tell_leader(self.broker, topic_id, answer)
+        self.reply(response_of(self.session.session_id, answers))
         return True

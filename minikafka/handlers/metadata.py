@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from minikafka.controller.image import Partition as Registration
 from minikafka.controller.image import Topic as TopicImage
-from minikafka.controller.topics import check_name
 from minikafka.handlers.internal_topics import is_internal
+from minikafka.topic_names import check_name
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.metadata import MetadataRequest, MetadataResponse
 from minikafka.wire.types import ZERO_UUID
@@ -73,7 +73,7 @@ def metadata(
         )
         return
     missing: list[str] = []
-    for each in asked:
+    for each in {(each.topic_id, each.name): each for each in asked}.values():  # asked twice, answered once
         by_id = each.topic_id != ZERO_UUID
         topic = image.topics.get(each.topic_id) if by_id else image.topic(each.name or "")
         if topic is not None:

@@ -51,16 +51,18 @@ def read(
     last_fetched_epoch: int = -1,
     at_least_one: bool,
     follower: bool = False,
+    leader_only: bool = True,
     committed_only: bool = False,
 ) -> Answer:
     """Read whole batches from `fetch_offset`; never raises for what a client can get wrong.
 
+    leader_only      a replica that follows refuses; else it gives what it has below the watermark it knows (KIP-392)
     max_bytes        of records; the first batch is given whole even so, with `at_least_one`
     committed_only   isolation level read_committed: below the last stable offset, with what was aborted
     """
     log = partition.log
     try:
-        partition.check_leader(current_leader_epoch)
+        partition.check_leader(current_leader_epoch, or_follower=not leader_only)
         if last_fetched_epoch >= 0:
             parting = where_logs_part(partition, fetch_offset, last_fetched_epoch)
             if parting is not None:
