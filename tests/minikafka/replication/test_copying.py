@@ -91,7 +91,7 @@ def test_all_is_said_once_and_then_what_has_changed(pair):
 
 def test_a_session_that_the_leader_lost_is_begun_anew(pair):
     pair.exchange()
-    pair.sessions.close(next(iter(pair.sessions)).session_id)
+    pair.sessions.close(next(iter(pair.sessions)))
     _, answer = pair.exchange()
     assert answer.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     request, answer = pair.exchange()
