@@ -17,7 +17,7 @@ from minikafka.log.epochs import LeaderEpochs
 from minikafka.log.partition_log import PartitionLog
 from minikafka.log.producer_state import ProducerState
 from minikafka.metadata_follower import MetadataFollower
-from minikafka.replication.fetchers import LeaderLink
+from minikafka.replication.fetcher import Fetcher
 from minikafka.replication.partition import Follower, Partition
 from scenarios.kafka_nemesis import FLUSHED_FAULTS
 
@@ -131,12 +131,9 @@ def a_leader_counts_what_it_has_not_flushed(self):
     return self.log.log_end_offset
 
 
-@bug(LeaderLink, "_answered", first=2, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
-def a_follower_fetches_on_before_its_flush(self, response):
-    self._asked = False
-    if response is not None:
-        self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
-        self.fetch()
+@bug(Fetcher, "unflushed", first=2, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
+def a_follower_fetches_on_before_its_flush(self):
+    return []
 
 
 @bug(Follower, "fetched", told="in sync", faults=KILLS)
