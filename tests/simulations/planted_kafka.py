@@ -19,6 +19,7 @@ from minikafka.log.producer_state import ProducerState
 from minikafka.metadata_follower import MetadataFollower
 from minikafka.replication.fetcher import Fetcher
 from minikafka.replication.partition import Follower, Partition
+from scenarios.kafka_group import Ways
 from scenarios.kafka_nemesis import FLUSHED_FAULTS
 
 
@@ -70,7 +71,8 @@ async def judge_planted(world, name):
         faults = entry.faults or plan.weather.faults
         weather = replace(plan.weather, faults=faults, strikes=8, overlap=0.6)
         pace = replace(plan.pace, group_chance=0.0)  # all of these are about records
-        return await kafka_run(world, replace(plan, weather=weather, pace=pace), Shape(world.random("shape"), flushed))
+        plan = replace(plan, weather=weather, pace=pace, group=Ways())
+        return await kafka_run(world, plan, Shape(world.random("shape"), flushed))
 
 
 CUTS = ("cut_off", "cut_one_way", "cut_pair", "pause", "isolate_controller")
