@@ -162,26 +162,30 @@ class Member(Reading):
 
     async def _consume(self) -> None:
         """Until the group begins another generation, or we leave."""
-        loop = asyncio.get_running_loop()
-        while not self.leaving and not self.place.over:
-            if loop.time() >= self._heartbeat_at:
-                self._heartbeat_at = loop.time() + self.ways.heartbeat_s
-                if not await self._heartbeat():
-                    break
-            for partition in self.owned:
-                if self.random.random() < self.pace.group_chance:
-                    if not await self._commit(partition):
-                        return
-                elif not await self.fetch(partition, await self.leader_of(partition)):
-                    await self.pause()
-                    await self.refresh()
+        while not self.leaving and not self.place.over and await self._heartbeat():
+            if self.owned and not await self._step(self.random.choice(self.owned)):
+                return
             await asyncio.sleep(self.random.uniform(*self.pace.think_s))
         if self.random.random() < 0.5:  # what is taken from us is committed first, if there is time
             for partition in self.owned:
                 await self._commit(partition)
 
+    async def _step(self, partition: int) -> bool:
+        """Read on, or commit; False: join again."""
+        if self.random.random() < self.pace.group_chance:
+            return await self._commit(partition)
+        if not await self.fetch(partition, await self.leader_of(partition)):
+            await self.pause()
+            await self.refresh()
+        return True
+
     async def _heartbeat(self) -> bool:
-        """False: join again.  A coordinator that is silent or elsewhere does not stop us from reading."""
+        """When it is time for one.  False: join again.  A coordinator that is silent, or elsewhere, does not stop us from
+        reading."""
+        now = asyncio.get_running_loop().time()
+        if now < self._heartbeat_at:
+            return True
+        self._heartbeat_at = now + self.ways.heartbeat_s
         answered = await self._ask(wire.HEARTBEAT, group_wire.heartbeat_request(self.group.name, self.me))
         if answered is None:
             return True
@@ -189,7 +193,9 @@ class Member(Reading):
         return self._in_step(error, "sends a heartbeat") or error in MAY_BE_REPEATED
 
     async def _commit(self, partition: int) -> bool:
-        """False: join again."""
+        """False: join again.  Who is no member keeps silent: without one in the group anybody's commit would be taken."""
+        if self.me.generation < 0:
+            return False
         before, self.before = self.before, (self.me, partition, self.positions[partition])
         well = await self._commit_as(self.me, partition, self.positions[partition])
         if before is not None and before[0] != self.me and self.random.random() < self.ways.late_chance:
