@@ -235,7 +235,7 @@ def drawn_plan(random: Random, flushed: bool) -> scenario.Plan:
             static=random.random() < 0.3,
             session_s=random.choice((0.8, 2.0)),
             rebalance_s=random.choice((0.5, 1.5)),
-            between_s=random.choice(((0.1, 0.6), (0.3, 2.0))),
+            between_s=random.choice(((0.3, 1.5), (1.0, 4.0))),
         ),
     )
 

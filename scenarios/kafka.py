@@ -149,6 +149,8 @@ class Arena:
         self, nemesis: Nemesis, producers: list[Producer], consumers: list[Consumer], report: Report
     ) -> None:
         """From the first fault to the verdict."""
+        if self.plan.group.members:
+            await self._until(self.plan.calm_s, "the group to share", lambda: self.group.generation > 0)
         await nemesis.run()
         began = self._now()
         before = [producer.acknowledged for producer in producers]

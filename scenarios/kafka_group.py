@@ -40,10 +40,12 @@ class Ways:
     session_s: float = 1.0
     rebalance_s: float = 1.0
     heartbeat_s: float = 0.2
-    between_s: tuple[float, float] = (0.2, 1.5)
+    between_s: tuple[float, float] = (0.5, 2.0)
     """From one death, farewell or arrival to the next."""
-    late_chance: float = 0.1
-    """That a commit is followed by one of the generation before."""
+    commit_chance: float = 0.4
+    """That a member commits, instead of reading on."""
+    late_chance: float = 0.2
+    """That a commit comes after one of the generation before."""
 
     @property
     def timeouts(self) -> group_wire.Timeouts:
@@ -59,7 +61,8 @@ class Member(Reading):
         super().__init__(name, place, pace, random, len(group.consumed), history)
         self.ways, self.group = ways, group
         self.me = Membership(instance=name if ways.static else None)
-        self.before: tuple[Membership, int, int] | None = None  # as whom, partition, offset: of the last generation
+        self.held_as = self.me  # who had this share: a member that was put out is none any more
+        self.before: list[tuple[Membership, int, int]] = []  # who we were, partitions and offsets: one generation ago
         self.owned: list[int] = []
         self.coordinator: int | None = None
         self.leaving = False
@@ -107,6 +110,8 @@ class Member(Reading):
 
     async def _join(self) -> bool:
         """Until there is a share for us."""
+        if self.owned:
+            self.before = [(self.held_as, partition, self.positions[partition]) for partition in self.owned]
         self.owned = []
         waits_s = self.ways.rebalance_s + self.pace.answer_s
         body = group_wire.join_group_request(self.group.name, TOPIC, self.me, self.ways.timeouts)
@@ -130,7 +135,7 @@ class Member(Reading):
         error, share = group_wire.sync_group(answer)
         if not self._in_step(error, "asks for its share"):
             return False
-        self.owned = group_wire.partitions_of(share)
+        self.owned, self.held_as = group_wire.partitions_of(share), self.me
         self.group.was_given(node, asked, self.me.generation, self.name, self.owned)
         self.joined += 1
         return True
@@ -172,7 +177,7 @@ class Member(Reading):
 
     async def _step(self, partition: int) -> bool:
         """Read on, or commit; False: join again."""
-        if self.random.random() < self.pace.group_chance:
+        if self.random.random() < self.ways.commit_chance:
             return await self._commit(partition)
         if not await self.fetch(partition, await self.leader_of(partition)):
             await self.pause()
@@ -196,12 +201,9 @@ class Member(Reading):
         """False: join again.  Who is no member keeps silent: without one in the group anybody's commit would be taken."""
         if self.me.generation < 0:
             return False
-        before, self.before = self.before, (self.me, partition, self.positions[partition])
-        well = await self._commit_as(self.me, partition, self.positions[partition])
-        if before is not None and before[0] != self.me and self.random.random() < self.ways.late_chance:
-            self.before = before
-            await self._commit_as(*before)
-        return well
+        if self.before and self.random.random() < self.ways.late_chance:
+            await self._commit_as(*self.random.choice(self.before))
+        return await self._commit_as(self.me, partition, self.positions[partition])
 
     async def _commit_as(self, by: Membership, partition: int, offset: int) -> bool:
         asked, commit = self.group.mark(), self.group.commits(partition, by.generation, offset)

@@ -107,7 +107,7 @@ class GroupHistory:
         if offset not in [commit.offset for commit in possible]:
             raise Violated(
                 f"group {self.name}: broker {broker} tells {member} that partition {partition} was read up to {offset}; "
-                f"it knew of {known}: the commit is lost"
+                f"it knew of {known.offset}, committed in generation {known.generation}: the commit is lost"
             )
 
     def _known(self, partition: int, answers: int) -> Commit:
