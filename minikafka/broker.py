@@ -341,6 +341,8 @@ class Broker:
             self.fetchers.leave(key)
         elif partition.leader_epoch != epoch_before:
             self.fetchers.follow(partition)
+        if partition.leading and partition.leader_epoch != epoch_before and partition.awaits_flush:
+            self.flush_soon(partition)  # or our own end would hold the watermark down until the next record
         return partition
 
     def _drop(self, key: Key, error: ErrorCode) -> None:

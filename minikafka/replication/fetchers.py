@@ -1,7 +1,7 @@
 """The connections that replicas are copied over: one to each leader, kept busy by callbacks alone.
 
     connected -> fetch -> answer: records written -> next fetch, in the same callback
-                             | with flush_counts: after the fsync
+                             | with flush_counts: after the fsync of whatever the fetch claims to have
                              | nothing to ask for (all rest): a timer
 
 A task dials, and dials again when the connection is lost; no task waits for an answer.
@@ -43,6 +43,7 @@ class LeaderLink:
         self.link: PeerLink | None = None
         self._loop = asyncio.get_running_loop()
         self._asked = False
+        self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: asyncio.TimerHandle | None = None
         self._lost = asyncio.Event()
@@ -86,9 +87,13 @@ class LeaderLink:
             self.link.abort("no longer followed")
 
     def fetch(self) -> None:
-        """Ask for what comes next, unless an answer is awaited."""
+        """Ask for what comes next, unless an answer is awaited, or an fsync."""
         self._timer = None
-        if self._asked or self.link is None or self._stopped:
+        if self._asked or self._flushing or self.link is None or self._stopped:
+            return
+        if self.owner.flush_counts and (unflushed := self.fetcher.unflushed()):
+            self._flushing = True
+            self.owner.flush(unflushed, self._flushed)
             return
         request = self.fetcher.next_request(self.owner.now_ms())
         if request is None:
@@ -101,6 +106,10 @@ class LeaderLink:
         self._answer_due = self._loop.time() + patience
         self.link.call(request, self._answered)
 
+    def _flushed(self) -> None:
+        self._flushing = False
+        self.fetch()
+
     def _check_overdue(self) -> None:
         """The leader is silent: frozen, or cut off.  Its connection may look well for minutes yet."""
         self._overdue = None
@@ -112,12 +121,8 @@ class LeaderLink:
 
     def _answered(self, response: FetchResponse | None) -> None:
         self._asked = False
-        if response is None:
-            return
-        written = self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
-        if written and self.owner.flush_counts:
-            self.owner.flush(written, self.fetch)
-        else:
+        if response is not None:
+            self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
             self.fetch()
 
 

@@ -159,10 +159,20 @@ class Session:
                 continue
             answer = self._read(key, followed, max_bytes - total, not total)
             size = len(answer.records or b"")
+            if not size and self._holds_back(followed, answer):
+                self.news[key] = None
             if size or answer.error_code or answer.diverging_epoch is not None or self._is_news(followed, answer):
                 answers.append((key[0], answer))
                 total += size
         return answers, total
+
+    @staticmethod
+    def _holds_back(followed: Followed, answer: Answer) -> bool:
+        """Whether there are records, but the first batch is larger than what was left for it: alone it may be larger."""
+        partition = followed.partition
+        if partition is None or answer.error_code or answer.diverging_epoch is not None:
+            return False
+        return followed.offset < partition.log.log_end_offset
 
     def told(self, answers: list[tuple[bytes, Answer]]) -> None:
         """They are on their way to the follower."""
