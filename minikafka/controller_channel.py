@@ -60,6 +60,18 @@ def wrap_answer(response: Any) -> EnvelopeResponse:
     return EnvelopeResponse(response_data=encode(response, APIS[response.__api_key__].newest))
 
 
+async def unless_silent(link: PeerLink, answer: asyncio.Future[Any], patience_s: float | None) -> Any:
+    """Raises TimeoutError when nothing of the answer has come for so long: a snapshot over a slow line may take longer."""
+    come = 0
+    while True:
+        await asyncio.wait([answer], timeout=patience_s)
+        if answer.done():
+            return answer.result()
+        if link.partly_received <= come:
+            raise TimeoutError
+        come = link.partly_received
+
+
 class ControllerChannel:
     """Questions of one broker to whichever controller is active.
 
@@ -81,7 +93,8 @@ class ControllerChannel:
     async def call(self, request: Any, timeout_s: float, *, try_s: float | None = None) -> Any:
         """The active controller's answer.  Raises ControllerUnavailable.
 
-        try_s   how long one controller may take before the next is asked, for a question that may be asked twice
+        try_s   how long one controller may be silent before the next is asked, for a question that may be asked twice; an
+                answer that is still coming in is no silence
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -121,8 +134,8 @@ class ControllerChannel:
         try:
             async with asyncio.timeout(try_s):
                 link = await self._link(voter)
-                link.call(wrap(request), answered)
-                envelope = await answer
+            link.call(wrap(request), answered)
+            envelope = await unless_silent(link, answer, try_s)
         except (OSError, TimeoutError):
             if (hung := self._links.get(voter)) is not None and not answer.done():
                 hung.abort("no answer in time")
