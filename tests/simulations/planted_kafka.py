@@ -4,6 +4,9 @@ Each mistake stands in the place of a function of the honest brokers while a see
 were mistakes of this very broker, found by the first seeds that it ran.
 """
 
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from unittest.mock import patch
@@ -13,6 +16,7 @@ from minikafka.broker import Broker
 from minikafka.controller import brokers, elections, isr
 from minikafka.controller.elections import Elected
 from minikafka.controller.image import Partition as Registered
+from minikafka.log import recovery
 from minikafka.log.epochs import LeaderEpochs
 from minikafka.log.partition_log import PartitionLog
 from minikafka.log.producer_state import ProducerState
@@ -20,6 +24,8 @@ from minikafka.metadata_follower import MetadataFollower
 from minikafka.replication.fetchers import LeaderLink
 from minikafka.replication.partition import Follower, Partition
 from scenarios.kafka_nemesis import FLUSHED_FAULTS
+from simulation.world import World
+from tests.simulations.cut_off_leader import judge_course
 
 
 @dataclass
@@ -30,6 +36,7 @@ class Bug:
     told     what the failure says: the reason is the bug, not a slip in planting it
     faults   where to look for it; empty: as the seed draws them
     flushed  with an fsync for each write, or without; None: as the seed draws it
+    course   what is run instead of faults at random, where only a course of events set out step by step leads to it
     """
 
     replaced: list[tuple[object, str, object]]
@@ -37,22 +44,25 @@ class Bug:
     told: str
     faults: tuple[str, ...]
     flushed: bool | None
+    course: Course | None
 
 
+Course = Callable[[World], Awaitable[object]]
 BUGS: dict[str, Bug] = {}
 SEEDS_EACH = 60
 SET_BY_EACH = ("under_min_isr",)
 """Attributes that each object sets for itself: a property in their place takes no notice."""
 
 
-def bug(owner, name, *, told, faults=(), first=1, flushed=None):
+def bug(owner, name, *, told, faults=(), first=1, flushed=None, course=None):
     """The decorated function takes the place of `owner.name`; its own name is the name of the bug."""
 
     def plant(wrong):
         title = wrong.fget.__name__ if isinstance(wrong, property) else wrong.__name__
         if isinstance(wrong, property):
             wrong = wrong.setter(lambda self, value: None)
-        entry = BUGS.setdefault(title, Bug([], range(first, first + SEEDS_EACH), told, faults, flushed))
+        seeds = range(first, first + (1 if course else SEEDS_EACH))
+        entry = BUGS.setdefault(title, Bug([], seeds, told, faults, flushed, course))
         entry.replaced.append((owner, name, wrong))
         return wrong
 
@@ -65,6 +75,8 @@ async def judge_planted(world, name):
     with ExitStack() as stack:
         for owner, attribute, wrong in entry.replaced:
             stack.enter_context(patch.object(owner, attribute, wrong, create=attribute in SET_BY_EACH))
+        if entry.course is not None:
+            return await entry.course(world)
         flushed = world.random("profile").random() < 0.5 if entry.flushed is None else entry.flushed
         plan = drawn_plan(world.random("plan"), flushed)
         faults = entry.faults or plan.weather.faults
@@ -81,6 +93,7 @@ reign_begun = Partition._begin_reign
 advanced = Partition.advance_high_watermark
 appended_from_leader = PartitionLog.append_as_follower
 merged = Registered.merge
+truncated = PartitionLog.truncate_to
 
 
 # When a record counts as committed
@@ -235,3 +248,9 @@ def a_retry_is_taken_for_news(self, batch, offset):
 @bug(ProducerState, "recall", told="fatal", faults=("stop", "rolling_restart"))
 def a_stop_forgets_all_but_the_last_batch(self, batches):
     pass
+
+
+@bug(PartitionLog, "truncate_to", told="is lost", course=judge_course)
+def what_is_cut_off_a_log_stays_known_of_its_producers(self, offset):
+    with patch.object(recovery, "load_producers", lambda log: None):
+        truncated(self, offset)
