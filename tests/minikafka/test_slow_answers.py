@@ -1,4 +1,4 @@
-"""Questions to controllers that are slow, or silent."""
+"""Answers of controllers that come slowly, or not at all: `controller_channel.unless_silent`."""
 
 import asyncio
 from dataclasses import dataclass
