@@ -1,5 +1,6 @@
 """A node from start to stop on a machine that is not always kind."""
 
+import asyncio
 import errno
 
 import pytest
@@ -268,3 +269,60 @@ def test_leaders_move_away_from_a_folder_that_failed():
         assert (await at_new.produce("orders", b"x")).error_code == 0
 
     in_world(story, nodes=3, **TWO_FOLDERS)
+
+
+# -- a leader, a controller, both -----------------------------------------------------------------------------------------
+
+
+async def outage_s(nodes: Nodes, victims: set[int]) -> float:
+    """Seconds from a kill of `victims`, all at once, until each partition of a topic is led by another."""
+    began = asyncio.get_running_loop().time()
+    for id in victims:
+        await nodes.kill(id)
+    others = [node for id, node in nodes.node.items() if id not in victims]
+
+    def led() -> bool:
+        partitions = others[0].broker.image.topic("orders").partitions
+        return all(each.leader >= 0 and each.leader not in victims for each in partitions)
+
+    await nodes.until(led, seconds=10)
+    return asyncio.get_running_loop().time() - began
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_leader_that_is_killed_with_the_controller_is_missed_no_longer_than_alone(seed):
+    """Its last heartbeat came at most an interval before, and every controller has heard it."""
+
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        await client.create("orders", partitions=3, replicas=3)
+        await nodes.until(lambda: all(len(node.broker.partitions) == 3 for node in nodes.node.values()))
+        await asyncio.sleep(2)
+        active = next(id for id, node in nodes.node.items() if node.quorum.is_active())
+        return await outage_s(nodes, {active})
+
+    took = in_world(story, nodes=3, seed=seed, broker_session_timeout_ms=2500, broker_heartbeat_interval_ms=500)
+    assert 1.9 < took < 2.6
+
+
+def test_nobody_is_fenced_where_everyone_stands_still_for_a_second():
+    """A busy machine: all processes of it are late alike."""
+
+    async def story(nodes: Nodes) -> int:
+        client = await nodes.connect()
+        await client.create("orders", replicas=3)
+        await asyncio.sleep(2)
+        fenced = 0
+        for _ in range(10):
+            for id in nodes.ids:
+                nodes.world.pause(f"n{id}")
+            await asyncio.sleep(1)
+            for id in nodes.ids:
+                nodes.world.resume(f"n{id}")
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                fenced += sum(each.fenced for each in nodes.node[1].quorum.image.brokers.values())
+        return fenced
+
+    defaults = {"broker_session_timeout_ms": 2500, "broker_heartbeat_interval_ms": 500}
+    assert in_world(story, nodes=3, controller_quorum_election_timeout_ms=500, **defaults) == 0
