@@ -101,6 +101,8 @@ class Quorum:
         self.background = background
         self.loop = asyncio.get_running_loop()
         self.controller_settings = controller_settings(settings)
+        self.failed = False  # the disk under its log
+        self._on_failed = on_failed
         self.image = MetadataImage()
         self.mind: Controller | None = None
         self.leader: int | None = None
@@ -126,7 +128,7 @@ class Quorum:
             random=random,
             settings=RaftSettings(election_ticks=ELECTION_TICKS),
             tick_s=settings.controller_quorum_election_timeout_ms / 1000 / ELECTION_TICKS,
-            on_failed=on_failed,
+            on_failed=self._failed,
         )
 
     def start(self) -> None:
@@ -151,6 +153,12 @@ class Quorum:
                 logger.info("Nobody takes over from this controller: the others will elect")
         self._resign()
         self.host.close()
+
+    def _failed(self, error: BaseException) -> None:
+        """It can promise nothing any more: others are to be asked from now on."""
+        self.failed = True
+        self._resign()
+        self._on_failed(error)
 
     def is_active(self) -> bool:
         """Whether this controller decides."""

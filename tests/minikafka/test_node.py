@@ -249,6 +249,41 @@ def test_a_controller_whose_log_cannot_be_written_ends_with_exit_code_1():
     in_world(story)
 
 
+def test_the_only_controller_without_its_log_waits_for_no_controlled_shutdown():
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        nodes.disk().fail_next("fsync", path="metadata-quorum")
+        began = asyncio.get_running_loop().time()
+        client.send(CreateTopicsRequest(timeout_ms=1000, topics=[CreateTopicsRequest.Topic(name="orders")]), 5)
+        assert await nodes.ended() == 1
+        return asyncio.get_running_loop().time() - began
+
+    assert in_world(story, broker_session_timeout_ms=9000, broker_heartbeat_interval_ms=500) < 0.5
+
+
+def test_a_controller_without_its_log_has_the_next_one_move_what_it_leads():
+    """In the time of an election, not of a session."""
+
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        await client.create("orders", partitions=3, replicas=3)
+        await nodes.until(lambda: all(len(node.broker.partitions) == 3 for node in nodes.node.values()))
+        active = next(id for id, node in nodes.node.items() if node.quorum.is_active())
+        other = nodes.node[active % 3 + 1]
+        nodes.disk(active).fail_next("fsync", path="metadata-quorum")
+        began = asyncio.get_running_loop().time()
+        more = CreateTopicsRequest.Topic(name="more", num_partitions=1, replication_factor=3)
+        client.send(CreateTopicsRequest(timeout_ms=1000, topics=[more]), 5)
+        await nodes.until(
+            lambda: all(each.leader not in (-1, active) for each in other.broker.image.topic("orders").partitions)
+        )
+        took = asyncio.get_running_loop().time() - began
+        assert await nodes.ended(active) == 1
+        return took
+
+    assert in_world(story, nodes=3, broker_session_timeout_ms=9000) < 2.0
+
+
 def test_leaders_move_away_from_a_folder_that_failed():
     async def story(nodes: Nodes) -> None:
         client = await nodes.connect()
