@@ -5,9 +5,12 @@ import errno
 
 import pytest
 
+from minikafka.controller.image import Partition
 from minikafka.node import Node
 from minikafka.wire.errors import ErrorCode
+from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest, DeleteTopicsRequest
+from simulation.disk import SimulatedDisk
 from tests.minikafka.simulated_nodes import Nodes, in_world
 
 TWO_FOLDERS = {"log_dirs": "one,two", "metadata_log_dir": "quorum"}
@@ -214,6 +217,47 @@ def test_a_partition_that_cannot_be_made_in_one_folder_is_made_in_another():
         assert (await client.produce("orders", b"x")).error_code == 0
 
     in_world(story, **TWO_FOLDERS)
+
+
+def cannot_be_read(disk: SimulatedDisk, folder: str) -> None:
+    """From now on."""
+    listdir = disk.listdir
+
+    def failing(path: str) -> list[str]:
+        if path == folder:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return listdir(path)
+
+    disk.listdir = failing
+
+
+def test_a_replica_in_a_folder_that_cannot_be_read_is_offline_and_not_made_anew_in_another():
+    """An empty log would pass for the one that the controller knows (KIP-858)."""
+
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", partitions=2, replicas=3)
+
+        def registered() -> Partition:
+            return nodes.node[1].broker.image.topic("orders").partitions[0]
+
+        await nodes.until(lambda: registered().directory_of(3) != bytes(16))
+        folders = nodes.node[3].folders.folders
+        paths = [each.path for each in sorted(folders, key=lambda each: each.id != registered().directory_of(3))]
+        assert await nodes.stop(3) == 0
+        cannot_be_read(nodes.disk(3), f"{paths[0]}/orders-0")
+        nodes.start(3)
+        del nodes.node[3]
+        await nodes.up(3)
+        client = await nodes.connect(3)
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert not nodes.disk(3).exists(f"{paths[1]}/orders-0")
+        asked = MetadataRequest(topics=[MetadataRequest.Topic(name="orders")])
+        told = (await client.ask(asked, 12)).topics[0].partitions
+        assert {each.partition_index: each.offline_replicas for each in told} == {0: [3], 1: []}
+        assert 3 not in registered().isr
+
+    in_world(story, nodes=3, **TWO_FOLDERS)
 
 
 def test_a_flush_that_fails_takes_its_folder_offline():
