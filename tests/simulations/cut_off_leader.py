@@ -26,7 +26,7 @@ SETTINGS = {
     "replica.lag.time.max.ms": 400,
     "leader.imbalance.check.interval.seconds": 2,
 }
-PRODUCE_MS, ANSWER_S, STEP_S, LOOK_S = 300, 1.0, 20.0, 0.05
+PRODUCE_MS, ANSWER_S, STEP_S, LOOK_S = 300, 10.0, 30.0, 0.05
 
 
 class Producer(NamedTuple):
@@ -111,6 +111,7 @@ async def judge_course(world: World) -> None:
         cluster.start(node)
     await course.in_sync()
     await course.create_topic()
+    await course.until("a leader", lambda: cluster.leader() is not None)
     first = cluster.leader()
     assert first is not None
     one, other = await course.producer("one"), await course.producer("other")
