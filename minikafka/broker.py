@@ -281,12 +281,16 @@ class Broker:
     # -- the metadata log moves us -------------------------------------------------------------------------------------
 
     async def metadata_changed(self, image: MetadataImage, delta: Delta) -> None:
-        """Follow a committed batch: roles, then coordinators, then deletions and settings."""
+        """Follow a committed batch: deletions, for a topic of the same name may have come after; roles, then coordinators,
+        then settings."""
         self.image = image
         for broker, before in delta.brokers.items():
             now = image.brokers.get(broker)
             if before is not None and now is not None and before.epoch != now.epoch:
                 self.fetchers.redial(broker)
+        for topic in delta.deleted.values():
+            for index in range(len(topic.partitions)):
+                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         moved: list[Partition] = []
         slice_began = self.loop.time()
         for (topic_id, index), _ in list(delta.partitions.items()):
@@ -304,10 +308,7 @@ class Broker:
                 partition.expand_isr()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
-        for topic in delta.deleted.values():
-            for index in range(len(topic.partitions)):
-                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-            if self.coordination is not None:
+            for topic in delta.deleted.values():
                 self.coordination.topic_deleted(topic.name)
         if delta.configs:
             self._settings_changed(delta)

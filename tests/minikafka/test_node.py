@@ -271,6 +271,30 @@ def test_a_flush_that_fails_takes_its_folder_offline():
     in_world(story, log_flush_interval_messages=1, **TWO_FOLDERS)
 
 
+def test_a_log_whose_folder_failed_is_not_flushed_again():
+    """What should have been flushed by count never will be: to try on and on would hold everything else up."""
+
+    async def story(nodes: Nodes) -> tuple[int, list[bool]]:
+        client = await nodes.connect()
+        await client.create("orders", flush_messages="1")
+        (partition,) = nodes.node[1].broker.partitions.values()
+        flush, flushes = partition.log.flush, 0
+
+        async def counted() -> None:
+            nonlocal flushes
+            flushes += 1
+            assert flushes < 10, "again and again"
+            await flush()
+
+        partition.log.flush = counted  # type: ignore[method-assign]
+        nodes.disk().fail_next("fsync", path="orders")
+        await client.produce("orders", b"x", acks=1)
+        await asyncio.sleep(1)
+        return flushes, [folder.online for folder in nodes.node[1].folders.folders]
+
+    assert in_world(story, **TWO_FOLDERS) == (1, [False, True])
+
+
 def test_a_broker_without_any_folder_left_ends_with_exit_code_1():
     async def story(nodes: Nodes) -> None:
         client = await nodes.connect()
