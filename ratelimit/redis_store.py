@@ -98,7 +98,7 @@ def packed_words(limit: Limit, cost: int) -> tuple[str, bytes]:
 @lru_cache(maxsize=100)
 def packed_head(script: Script, asks: int, whole: bool) -> bytes:
     """A command up to its first key: EVALSHA, or EVAL with the whole text."""
-    words = ("EVAL", script.text, asks) if whole else ("EVALSHA", script.sha, asks)
+    words: tuple[Word, ...] = ("EVAL", script.text, asks) if whole else ("EVALSHA", script.sha, asks)
     return b"*%d\r\n" % (len(words) + 7 * asks + 1) + b"".join(map(bulk, words))
 
 
