@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ratelimit.circuit_breaker import CircuitBreaker
-from ratelimit.decision import Ask, Decision
+from ratelimit.decision import Ask, CostTooHigh, Decision
 from ratelimit.limit import Limit
 from ratelimit.limiter import AsyncStore, Store
 from ratelimit.memory_store import MemoryStore
@@ -35,7 +35,9 @@ from serving.clock import steady_ms
 
 OnFailure = Literal["open", "closed", "local"]
 RETRY_MS = 1000
-"""What a closed rule tells its callers while nobody knows when the store is back, at least."""
+"""What a closed rule tells its callers at least, while nobody knows when the store is back."""
+LOCAL_KEYS = 100_000
+"""That `local` remembers of each limit."""
 
 
 @lru_cache(maxsize=10_000)
@@ -73,21 +75,63 @@ class Substitute:
 
     def _local(self, ask: Ask) -> Ask:
         limit = share(ask.limit, self.nodes)
-        return Ask(limit, ask.key, min(ask.cost, limit.capacity) or 1)
+        if ask.cost <= ask.limit.capacity:  # what fits into the whole limit is not too much for a part of it
+            return Ask(limit, ask.key, min(ask.cost, limit.capacity))
+        return Ask(limit, ask.key, ask.cost)
 
     def _blind(self, ask: Ask, allowed: bool, retry_after_ms: int) -> Decision:
-        if allowed and ask.limit.rate:
-            return Decision(True, max(0, ask.limit.capacity - ask.cost), 0, 0)
+        capacity = ask.limit.capacity
+        if capacity and not 0 < ask.cost <= capacity:
+            raise CostTooHigh(ask.cost, capacity)
+        if allowed and capacity:
+            return Decision(True, capacity - ask.cost, 0, 0)
         return Decision(False, 0, max(RETRY_MS, retry_after_ms), max(RETRY_MS, retry_after_ms))
 
 
-class GuardedStore:
+class Guard:
+    """What both guards share: the breaker's tickets, and the substitute.
+
+    failures  hits so far that were decided without the store; `last_error` says why the last of them was
+    """
+
+    def __init__(
+        self,
+        on_failure: OnFailure,
+        nodes: int,
+        breaker: CircuitBreaker | None,
+        memory: MemoryStore | None,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.breaker, self.failures = breaker, 0
+        self.last_error: OSError | None = None
+        self._now_ms = now_ms
+        self._substitute = Substitute(on_failure, nodes, memory or MemoryStore(LOCAL_KEYS, now_ms))
+
+    def _begin(self) -> int | None:
+        return self.breaker.begin(self._now_ms()) if self.breaker else 0
+
+    def _end(self, ticket: int, error: OSError | None = None) -> None:
+        self.last_error = error or self.last_error
+        if self.breaker:
+            self.breaker.end(ticket, error is None, self._now_ms())
+
+    def _instead(
+        self, asks: Sequence[Ask], now_ms: int | None, on_failure: Sequence[OnFailure] | None
+    ) -> list[Decision]:
+        self.failures += 1
+        retry_after_ms = self.breaker.retry_after_ms(self._now_ms()) if self.breaker else 0
+        return self._substitute.hit(asks, now_ms, on_failure, retry_after_ms)
+
+    def _forget(self, limit: Limit, key: str) -> None:
+        self._substitute.memory.reset(share(limit, self._substitute.nodes), key)
+
+
+class GuardedStore(Guard):
     """A store that always answers, within `timeout_ms`.
 
     timeout_ms  for a whole hit; None leaves it to the store.  A RedisLink's own timeout bounds one round trip, of which
                 a hit may need two
     breaker     None asks the store every time
-    failures    hits so far that were decided without the store
     """
 
     def __init__(
@@ -101,31 +145,24 @@ class GuardedStore:
         memory: MemoryStore | None = None,
         now_ms: Callable[[], int] = steady_ms,
     ) -> None:
-        self.store, self.breaker, self.failures = store, breaker, 0
-        self.last_error: OSError | None = None
+        super().__init__(on_failure, nodes, breaker, memory, now_ms)
+        self.store = store
         self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
-        self._now_ms = now_ms
-        self._substitute = Substitute(on_failure, nodes, memory or MemoryStore(100_000, now_ms))
 
     async def hit(
         self, asks: Sequence[Ask], now_ms: int | None = None, on_failure: Sequence[OnFailure] | None = None
     ) -> list[Decision]:
         """As the store's; `on_failure` is for each ask.  Raises CostTooHigh."""
-        ticket = self.breaker.begin(self._now_ms()) if self.breaker else 0
-        if ticket is not None:
+        if (ticket := self._begin()) is not None:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     decisions = await self.store.hit(asks, now_ms)
             except OSError as error:  # TimeoutError is one, and StoreUnavailable
-                self.last_error = error
-                if self.breaker:
-                    self.breaker.end(ticket, False, self._now_ms())
+                self._end(ticket, error)
             else:
-                if self.breaker:
-                    self.breaker.end(ticket, True, self._now_ms())
+                self._end(ticket)
                 return decisions
-        self.failures += 1
-        return self._substitute.hit(asks, now_ms, on_failure, self._retry_after_ms())
+        return self._instead(asks, now_ms, on_failure)
 
     async def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """As the store's.  Raises StoreUnavailable, TimeoutError: nothing is decided by it, so nothing is made up."""
@@ -134,15 +171,12 @@ class GuardedStore:
 
     async def reset(self, limit: Limit, key: str) -> bool:
         """As the store's, and what was counted here meanwhile.  Raises StoreUnavailable, TimeoutError."""
-        self._substitute.memory.reset(share(limit, self._substitute.nodes), key)
+        self._forget(limit, key)
         async with asyncio.timeout(self._timeout_s):
             return await self.store.reset(limit, key)
 
-    def _retry_after_ms(self) -> int:
-        return self.breaker.retry_after_ms(self._now_ms()) if self.breaker else 0
 
-
-class SyncGuardedStore:
+class SyncGuardedStore(Guard):
     """The same around a store that blocks; how long it may is its own setting (redis-py's socket_timeout)."""
 
     def __init__(
@@ -155,30 +189,22 @@ class SyncGuardedStore:
         memory: MemoryStore | None = None,
         now_ms: Callable[[], int] = steady_ms,
     ) -> None:
-        self.store, self.breaker, self.failures = store, breaker, 0
-        self.last_error: OSError | None = None
-        self._now_ms = now_ms
-        self._substitute = Substitute(on_failure, nodes, memory or MemoryStore(100_000, now_ms))
+        super().__init__(on_failure, nodes, breaker, memory, now_ms)
+        self.store = store
 
     def hit(
         self, asks: Sequence[Ask], now_ms: int | None = None, on_failure: Sequence[OnFailure] | None = None
     ) -> list[Decision]:
         """As the store's; `on_failure` is for each ask.  Raises CostTooHigh."""
-        ticket = self.breaker.begin(self._now_ms()) if self.breaker else 0
-        if ticket is not None:
+        if (ticket := self._begin()) is not None:
             try:
                 decisions = self.store.hit(asks, now_ms)
             except OSError as error:
-                self.last_error = error
-                if self.breaker:
-                    self.breaker.end(ticket, False, self._now_ms())
+                self._end(ticket, error)
             else:
-                if self.breaker:
-                    self.breaker.end(ticket, True, self._now_ms())
+                self._end(ticket)
                 return decisions
-        self.failures += 1
-        retry_after_ms = self.breaker.retry_after_ms(self._now_ms()) if self.breaker else 0
-        return self._substitute.hit(asks, now_ms, on_failure, retry_after_ms)
+        return self._instead(asks, now_ms, on_failure)
 
     def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """As the store's.  Raises StoreUnavailable: nothing is decided by it, so nothing is made up."""
@@ -186,5 +212,5 @@ class SyncGuardedStore:
 
     def reset(self, limit: Limit, key: str) -> bool:
         """As the store's, and what was counted here meanwhile.  Raises StoreUnavailable."""
-        self._substitute.memory.reset(share(limit, self._substitute.nodes), key)
+        self._forget(limit, key)
         return self.store.reset(limit, key)

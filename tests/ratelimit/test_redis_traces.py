@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from ratelimit import Ask, Limit, MemoryStore
+from ratelimit import Ask
 from ratelimit.algorithms import ALGORITHMS, algorithm
 from ratelimit.limit import DAY_MS
 from ratelimit.redis_link import RedisLink
 from ratelimit.redis_store import RedisStore
 from tests.miniredis.live_server import live_server
 from tests.oracles.real_redis import real_redis
-from tests.ratelimit.traces import START_MS, random_limit, random_trace
+from tests.ratelimit.traces import random_limit, random_trace
 
 TRACES = int(os.environ.get("RATELIMIT_TRACES", "30"))
 AT_ONCE = 30
