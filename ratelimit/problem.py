@@ -14,11 +14,12 @@ Sources: RFC 9457 (problem details), RFC 6585 §4 (429; caches must not store it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ratelimit.decision import Decision
 from ratelimit.headers import Field, retry_after
+from ratelimit.rules import RuleSet, Verdict
 
 CONTENT_TYPE = "application/problem+json"
 TYPES = "https://iana.org/assignments/http-problem-types#"
@@ -53,6 +54,36 @@ def reduced_capacity(violated: Sequence[str]) -> dict[str, Any]:
     ) | {"violated-policies": list(violated)}
 
 
+def never(reason: str) -> dict[str, Any]:
+    """400: the request costs more than a policy ever admits, so coming back would not help."""
+    return document(400, "Request costs more than its quota can ever admit", reason)
+
+
 def body(problem: Mapping[str, Any]) -> bytes:
     """As it goes over the wire."""
     return json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Denial(NamedTuple):
+    """A whole response: the length of the body is among the fields."""
+
+    status: int
+    fields: list[Field]
+    body: bytes
+
+
+def denial(rules: RuleSet, verdict: Verdict, now_ms: Callable[[], int], **members: Any) -> Denial:
+    """The response that tells a client of a denial; `members` are extensions of its problem document."""
+    if verdict.decision is None:
+        content = reduced_capacity([policy.name for policy in verdict.asked])
+        fields: list[Field] = [(b"retry-after", b"1")]
+    else:
+        content = quota_exceeded(verdict.violated, verdict.decision)
+        fields = rules.fields(verdict, now_ms)
+    return answer(content | members, fields)
+
+
+def answer(content: Mapping[str, Any], fields: Sequence[Field] = ()) -> Denial:
+    """A problem document as a whole response with `fields`."""
+    written = body(content)
+    return Denial(content["status"], [*FIELDS, (b"content-length", b"%d" % len(written)), *fields], written)

@@ -29,6 +29,7 @@ from ratelimit.decision import Ask, Decision
 from ratelimit.headers import HeaderWriter, Spoken, limit_prefix, policy_item
 from ratelimit.limit import Limit
 from ratelimit.limiter import AsyncStore, Store
+from ratelimit.memory_store import MemoryStore
 from ratelimit.who import Network, Prefixes, Proxies, pack
 
 VALUE_MOST = 80
@@ -62,12 +63,23 @@ class Request(NamedTuple):
 class Policy:
     """One limit of a rule under the name that clients see."""
 
-    __slots__ = ("item", "limit", "name", "prefix", "rule")
+    __slots__ = ("_hit", "_store", "item", "limit", "name", "prefix", "rule")
 
     def __init__(self, name: str, limit: Limit, rule: Rule) -> None:
         """Raises ValueError when no header field can carry the name."""
         self.name, self.limit, self.rule = name, limit, rule
         self.item, self.prefix = policy_item(name, limit), limit_prefix(name)
+        self._store: object = None
+        self._hit: Callable[[str, int], Decision] | None = None
+
+    def hit(self, store: Store, ask: Ask) -> Decision:
+        """The decision about one ask.  Raises CostTooHigh, and what the store raises.
+
+        A store in the process has a table for each limit, which is looked for once and not again for every request.
+        """
+        if store is not self._store:
+            self._store, self._hit = store, store.table(self.limit).hit if isinstance(store, MemoryStore) else None
+        return store.hit((ask,))[0] if self._hit is None else self._hit(ask.key, ask.cost)
 
     def __repr__(self) -> str:
         return f"Policy({self.name!r}, {self.limit})"
@@ -79,7 +91,7 @@ class Verdict(NamedTuple):
     policy      the strictest: of the denying ones the one with the longest wait, else the one with the least left
     parts       every policy that was asked, and its decision; in the order of the rules
     shadows     the same of shadow rules, which are asked about admitted requests alone
-    failed      the store did not answer, and a rule's `on_failure` has decided
+    asked       with a store that did not answer, the policies that it was asked about: `on_failure` has decided
     """
 
     allowed: bool
@@ -87,7 +99,7 @@ class Verdict(NamedTuple):
     decision: Decision | None = None
     parts: Sequence[tuple[Policy, Decision]] = ()
     shadows: Sequence[tuple[Policy, Decision]] = ()
-    failed: bool = False
+    asked: Sequence[Policy] = ()
 
     @property
     def violated(self) -> list[str]:
@@ -356,6 +368,8 @@ class RuleSet:
             reads |= {self.proxies.field}
         self.reads = reads
         """Headers that rules look at, in lower case."""
+        self.reads_raw = {name.encode("latin-1"): name for name in reads}
+        """The same as ASGI has them, to text."""
         self._rows: dict[tuple[str, str], tuple[Row, ...]] = {}
 
     def policies(self) -> list[Policy]:
@@ -432,7 +446,7 @@ class RuleSet:
         """What these decisions say together."""
         if len(policies) == 1:
             decision = decisions[0]
-            return Verdict(decision[0], policies[0], decision, ((policies[0], decision),))
+            return Verdict(decision.allowed, policies[0], decision, ((policies[0], decision),))
         if not policies:
             return PASS
         parts = list(zip(policies, decisions, strict=True))
@@ -442,7 +456,14 @@ class RuleSet:
     def check(self, request: Request, store: Store, cost: int = 1) -> Verdict:
         """Count the request.  Raises CostTooHigh, and what the store raises."""
         asked = self.asks(request, cost)
-        verdict = self.verdict(asked.policies, store.hit(asked.asks)) if asked.asks else PASS
+        if not asked.asks:
+            verdict = PASS
+        elif len(asked.asks) == 1:
+            policy = asked.policies[0]
+            decision = policy.hit(store, asked.asks[0])
+            verdict = Verdict(decision.allowed, policy, decision, ((policy, decision),))
+        else:
+            verdict = self.verdict(asked.policies, store.hit(asked.asks))
         if asked.shadows and verdict.allowed:
             answers = [zip(policies, store.hit(asks), strict=True) for policies, asks in asked.shadows]
             verdict = verdict._replace(shadows=[pair for answer in answers for pair in answer])
@@ -457,11 +478,12 @@ class RuleSet:
             verdict = verdict._replace(shadows=[pair for answer in answers for pair in answer])
         return verdict
 
-    def fields(self, verdict: Verdict, epoch_ms: int = 0) -> list[tuple[bytes, bytes]]:
-        """The header fields that tell a client of `verdict`."""
+    def fields(self, verdict: Verdict, now_ms: Callable[[], int]) -> list[tuple[bytes, bytes]]:
+        """The header fields that tell a client of `verdict`.  The wall clock is asked for legacy fields alone."""
         policy, decision = verdict.policy, verdict.decision
         if policy is None or decision is None:
             return []
+        epoch_ms = now_ms() if self.headers.legacy == "x-ratelimit" else 0
         strictest = Spoken(policy.item, policy.prefix, policy.limit, decision)
         if len(verdict.parts) == 1:
             return self.headers.fields((strictest,), strictest, epoch_ms)

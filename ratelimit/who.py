@@ -29,6 +29,9 @@ FORWARDED_MOST = 64
 CACHE_MOST = 16_384
 """Addresses whose network is remembered; beyond, all are forgotten at once, which is cheaper than knowing the oldest."""
 
+CHAIN_KNOWN_MOST = 256
+"""Longer chains are walked each time, and not remembered."""
+
 ForwardedBy = Literal["none", "x-forwarded-for", "forwarded"]
 Packed = bytes
 """An address in network order: 4 bytes or 16; IPv4 in IPv6's clothes is unpacked to 4."""
@@ -137,24 +140,37 @@ class Proxies:
         """Raises AddressError."""
         self.trusted = tuple(Network(text) for text in trusted)
         self.field: ForwardedBy = field
+        self._known: dict[tuple[str, str, bool], str] = {}
 
     def client(self, peer: str, chain: str, *, believe_peer: bool = False) -> str:
         """The client's address.
 
-        peer            who is connected;  chain: the field's value, of several lines joined by commas, or ""
+        peer            who is connected, "" over a Unix socket, where only our own proxies are
+        chain           the field's value, of several lines joined by commas, or ""
         believe_peer    the peer is a proxy whatever its address: it calls on behalf of its clients
         """
-        if not chain or self.field == "none" or not (believe_peer or (self.trusted and self._trusts(peer))):
+        if not chain or self.field == "none" or not (believe_peer or self.trusted):
             return peer
-        believed = peer
+        asked = peer, chain, believe_peer
+        client = self._known.get(asked)
+        if client is None:
+            client = self._walk(peer, chain) if believe_peer or not peer or self._trusts(peer) else peer
+            if len(chain) <= CHAIN_KNOWN_MOST:
+                if len(self._known) >= CACHE_MOST:
+                    self._known.clear()
+                self._known[asked] = client
+        return client
+
+    def _walk(self, peer: str, chain: str) -> str:
+        client = peer
         for element in x_forwarded_for(chain) if self.field == "x-forwarded-for" else forwarded_for(chain):
             packed = pack(without_port(element))
             if packed is None:
                 break
-            believed = unpack(packed)
+            client = unpack(packed)
             if not self._trusts_packed(packed):
                 break
-        return believed
+        return client
 
     def _trusts(self, address: str) -> bool:
         packed = pack(address)

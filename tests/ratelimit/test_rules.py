@@ -230,8 +230,8 @@ def test_what_is_remembered_of_paths_is_bounded():
 def test_the_fields_of_a_verdict():
     rules = rules_of('who = "ip"\nlimit = ["3/s", "5/h"]')
     verdict = rules.check(request(), store())
-    assert rules.fields(verdict) == [
+    assert rules.fields(verdict, lambda: NOW) == [
         (b"ratelimit-policy", b'"r1.1";q=3;w=1, "r1.2";q=5;w=3600'),
         (b"ratelimit", b'"r1.1";r=2;t=1, "r1.2";r=4;t=720'),
     ]
-    assert rules.fields(PASS) == []
+    assert rules.fields(PASS, lambda: NOW) == []
