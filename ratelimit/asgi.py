@@ -23,7 +23,9 @@ import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+from ratelimit.circuit_breaker import CircuitBreaker
 from ratelimit.decision import CostTooHigh
+from ratelimit.failing import GuardedStore
 from ratelimit.headers import added
 from ratelimit.limiter import AsyncStore, Store
 from ratelimit.memory_store import MemoryStore
@@ -48,7 +50,8 @@ class RateLimitMiddleware:
     """An ASGI application around another.
 
     rules        a path, a RulesFile, or a RuleSet; what comes from a file is followed when it changes
-    store        where states are: MemoryStore, RedisStore, a GuardedStore; None: a MemoryStore of its own
+    store        where states are; None: a MemoryStore of its own.  One that must be awaited (RedisStore) is guarded here
+                 unless it is a GuardedStore already
     user         who has signed in, read from the scope: for rules by user
     cost         what a request costs, read from the scope, times the rules' own cost
     websockets   whether handshakes count as requests
@@ -68,8 +71,11 @@ class RateLimitMiddleware:
     ) -> None:
         """Raises RulesError, OSError."""
         self.app = app
-        self.store = MemoryStore() if store is None else store
-        self._awaits = inspect.iscoroutinefunction(self.store.hit)
+        store = MemoryStore() if store is None else store
+        self._awaits = inspect.iscoroutinefunction(store.hit)
+        if self._awaits and not isinstance(store, GuardedStore):
+            store = GuardedStore(cast(AsyncStore, store), breaker=CircuitBreaker())
+        self.store = store
         self._rules = rules if isinstance(rules, RuleSet) else None
         self._file = RulesFile(rules) if isinstance(rules, str) else rules if isinstance(rules, RulesFile) else None
         self._user, self._cost, self._now_ms = user, cost, now_ms

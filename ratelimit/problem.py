@@ -61,7 +61,7 @@ def never(reason: str) -> dict[str, Any]:
 
 def body(problem: Mapping[str, Any]) -> bytes:
     """As it goes over the wire."""
-    return json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class Denial(NamedTuple):
@@ -74,9 +74,10 @@ class Denial(NamedTuple):
 
 def denial(rules: RuleSet, verdict: Verdict, now_ms: Callable[[], int], **members: Any) -> Denial:
     """The response that tells a client of a denial; `members` are extensions of its problem document."""
-    if verdict.decision is None:
-        content = reduced_capacity([policy.name for policy in verdict.asked])
-        fields: list[Field] = [(b"retry-after", b"1")]
+    assert verdict.decision is not None
+    if verdict.blind:
+        content = reduced_capacity(verdict.violated)
+        fields: list[Field] = [(b"retry-after", b"%d" % retry_after(verdict.decision))]
     else:
         content = quota_exceeded(verdict.violated, verdict.decision)
         fields = rules.fields(verdict, now_ms)

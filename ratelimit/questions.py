@@ -33,6 +33,8 @@ class BadQuestion(ValueError):
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise BadQuestion(f"{name}: expected text")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadQuestion(f"{name}: half a surrogate pair is no text")
     return value
 
 
@@ -43,9 +45,9 @@ def _cost(name: str, value: Any) -> int:
 
 
 def _headers(name: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+    if not isinstance(value, dict):
         raise BadQuestion(f"{name}: expected an object of texts")
-    return {header.lower(): one for header, one in value.items()}
+    return {header.lower(): _text(f"{name}.{header}", one) for header, one in value.items()}
 
 
 REQUEST: dict[str, Callable[[str, Any], Any]] = {
@@ -106,13 +108,16 @@ def _read(value: Mapping[str, Any], known: Mapping[str, Callable[[str, Any], Any
 def asked_by_rule(rules: RuleSet, name: str, key: str, cost: int = 1) -> Asked:
     """One rule or route by name, whomever it would count."""
     for rule in rules.rules:
-        for its_name, policies in ((rule.name, rule.policies), *((route.name, route.policies) for route in rule.routes)):
+        for its_name, policies in (
+            (rule.name, rule.policies),
+            *((route.name, route.policies) for route in rule.routes),
+        ):
             if its_name == name and policies:
                 stored = key_of(who_of(rule, key), its_name)
                 asks = [Ask(policy.limit, stored, rule.cost * cost) for policy in policies]
                 if rule.shadow:
-                    return Asked([], [], [(policies, asks)], "open")
-                return Asked(list(policies), asks, [], rule.on_failure)
+                    return Asked([], [], [(policies, asks)])
+                return Asked(list(policies), asks, [])
     names = [policy_name for rule in rules.rules for policy_name in (rule.name, *(route.name for route in rule.routes))]
     near = get_close_matches(name, names, 1)
     raise BadQuestion(f"there is no rule {name!r}" + (f"; do you mean {near[0]}?" if near else ""), 404)

@@ -26,6 +26,7 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from ratelimit.decision import Ask, Decision
+from ratelimit.failing import Blind, GuardedStore, OnFailure, SyncGuardedStore
 from ratelimit.headers import HeaderWriter, Spoken, limit_prefix, policy_item
 from ratelimit.limit import Limit
 from ratelimit.limiter import AsyncStore, Store
@@ -38,7 +39,6 @@ VALUE_MOST = 80
 MATCHES_MOST = 8192
 """Pairs of method and path whose rules are remembered; beyond, all are forgotten at once."""
 
-OnFailure = Literal["open", "closed", "local"]
 Absent = Literal["ip", "skip", "together"]
 
 EVERYONE = "everyone"
@@ -91,7 +91,6 @@ class Verdict(NamedTuple):
     policy      the strictest: of the denying ones the one with the longest wait, else the one with the least left
     parts       every policy that was asked, and its decision; in the order of the rules
     shadows     the same of shadow rules, which are asked about admitted requests alone
-    asked       with a store that did not answer, the policies that it was asked about: `on_failure` has decided
     """
 
     allowed: bool
@@ -99,7 +98,11 @@ class Verdict(NamedTuple):
     decision: Decision | None = None
     parts: Sequence[tuple[Policy, Decision]] = ()
     shadows: Sequence[tuple[Policy, Decision]] = ()
-    asked: Sequence[Policy] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Whether the store did not answer, and the policy's `on_failure` has decided."""
+        return isinstance(self.decision, Blind)
 
     @property
     def violated(self) -> list[str]:
@@ -336,11 +339,14 @@ class Asked(NamedTuple):
     policies: list[Policy]
     asks: list[Ask]
     shadows: list[tuple[Sequence[Policy], list[Ask]]]
-    on_failure: OnFailure
+
+    @property
+    def on_failure(self) -> list[OnFailure]:
+        """For each ask what its rule does when the store does not answer."""
+        return [policy.rule.on_failure for policy in self.policies]
 
 
-NOTHING = Asked([], [], [], "open")
-STRICTNESS: dict[OnFailure, int] = {"open": 0, "local": 1, "closed": 2}
+NOTHING = Asked([], [], [])
 
 
 def key_of(who: str, rule: str) -> str:
@@ -392,7 +398,6 @@ class RuleSet:
         policies: list[Policy] = []
         asks: list[Ask] = []
         shadows: list[tuple[Sequence[Policy], list[Ask]]] = []
-        on_failure: OnFailure = "open"
         for rule, its_policies, key_end, its_cost in rows:
             if (rule.allow is not None and rule.allow.lets(request)) or (who := rule.who.of(request)) is None:
                 continue
@@ -403,9 +408,7 @@ class RuleSet:
                 continue
             policies += its_policies
             asks += its_asks
-            if rule.on_failure != on_failure and STRICTNESS[rule.on_failure] > STRICTNESS[on_failure]:
-                on_failure = rule.on_failure
-        return Asked(policies, asks, shadows, on_failure)
+        return Asked(policies, asks, shadows)
 
     def _rows_of(self, method: str, path: str) -> tuple[Row, ...]:
         if len(self._rows) >= MATCHES_MOST:
@@ -454,10 +457,19 @@ class RuleSet:
         return Verdict(decision.allowed, policy, decision, parts)
 
     def check(self, request: Request, store: Store, cost: int = 1) -> Verdict:
-        """Count the request.  Raises CostTooHigh, and what the store raises."""
-        asked = self.asks(request, cost)
+        """Count the request.  Raises CostTooHigh, and what the store raises; a SyncGuardedStore raises nothing."""
+        return self.decide(self.asks(request, cost), store)
+
+    async def check_async(self, request: Request, store: AsyncStore, cost: int = 1) -> Verdict:
+        """The same over a store whose answers must be awaited."""
+        return await self.decide_async(self.asks(request, cost), store)
+
+    def decide(self, asked: Asked, store: Store) -> Verdict:
+        """Ask the store, and put its answers together."""
         if not asked.asks:
             verdict = PASS
+        elif isinstance(store, SyncGuardedStore):
+            verdict = self.verdict(asked.policies, store.hit(asked.asks, None, asked.on_failure))
         elif len(asked.asks) == 1:
             policy = asked.policies[0]
             decision = policy.hit(store, asked.asks[0])
@@ -465,23 +477,28 @@ class RuleSet:
         else:
             verdict = self.verdict(asked.policies, store.hit(asked.asks))
         if asked.shadows and verdict.allowed:
-            answers = [zip(policies, store.hit(asks), strict=True) for policies, asks in asked.shadows]
-            verdict = verdict._replace(shadows=[pair for answer in answers for pair in answer])
+            verdict = _with_shadows(verdict, asked, [store.hit(asks) for _, asks in asked.shadows])
         return verdict
 
-    async def check_async(self, request: Request, store: AsyncStore, cost: int = 1) -> Verdict:
+    async def decide_async(self, asked: Asked, store: AsyncStore) -> Verdict:
         """The same over a store whose answers must be awaited."""
-        asked = self.asks(request, cost)
-        verdict = self.verdict(asked.policies, await store.hit(asked.asks)) if asked.asks else PASS
+        if not asked.asks:
+            verdict = PASS
+        elif isinstance(store, GuardedStore):
+            verdict = self.verdict(asked.policies, await store.hit(asked.asks, None, asked.on_failure))
+        else:
+            verdict = self.verdict(asked.policies, await store.hit(asked.asks))
         if asked.shadows and verdict.allowed:
-            answers = [zip(policies, await store.hit(asks), strict=True) for policies, asks in asked.shadows]
-            verdict = verdict._replace(shadows=[pair for answer in answers for pair in answer])
+            verdict = _with_shadows(verdict, asked, [await store.hit(asks) for _, asks in asked.shadows])
         return verdict
 
     def fields(self, verdict: Verdict, now_ms: Callable[[], int]) -> list[tuple[bytes, bytes]]:
-        """The header fields that tell a client of `verdict`.  The wall clock is asked for legacy fields alone."""
+        """The header fields that tell a client of `verdict`; none when nobody knows what is left.
+
+        The wall clock is asked for legacy fields alone.
+        """
         policy, decision = verdict.policy, verdict.decision
-        if policy is None or decision is None:
+        if policy is None or decision is None or isinstance(decision, Blind):
             return []
         epoch_ms = now_ms() if self.headers.legacy == "x-ratelimit" else 0
         strictest = Spoken(policy.item, policy.prefix, policy.limit, decision)
@@ -489,6 +506,12 @@ class RuleSet:
             return self.headers.fields((strictest,), strictest, epoch_ms)
         spoken = [Spoken(one.item, one.prefix, one.limit, its) for one, its in verdict.parts]
         return self.headers.fields(spoken, strictest, epoch_ms)
+
+
+def _with_shadows(verdict: Verdict, asked: Asked, answers: Sequence[Sequence[Decision]]) -> Verdict:
+    pairs = [pair for (policies, _), answer in zip(asked.shadows, answers, strict=True)
+             for pair in zip(policies, answer, strict=True)]  # fmt: skip
+    return verdict._replace(shadows=pairs)
 
 
 def _strictness(part: tuple[Policy, Decision]) -> tuple[bool, int, int]:

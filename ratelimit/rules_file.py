@@ -40,9 +40,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, get_args
 
+from ratelimit.failing import OnFailure
 from ratelimit.headers import HeaderWriter, Legacy, When
 from ratelimit.limit import VARIANTS, Limit, LimitError
-from ratelimit.rules import Absent, AllowList, OnFailure, Policy, Route, Rule, RuleSet, Where, WhoIsCounted, header_of
+from ratelimit.rules import Absent, AllowList, Policy, Route, Rule, RuleSet, Where, WhoIsCounted, header_of
 from ratelimit.who import AddressError, ForwardedBy, Network, Prefixes, Proxies
 
 Reader = Callable[[Any], Any]
@@ -204,6 +205,7 @@ CLIENT: dict[str, Reader] = {
 HEADERS: dict[str, Reader] = {"send": choice(*get_args(When)), "legacy": choice(*get_args(Legacy))}
 FILE: dict[str, Reader] = {
     "client": anything, "defaults": anything, "headers": anything, "allow": anything, "rules": anything,
+    "server": anything,  # options.py reads it
 }  # fmt: skip
 
 

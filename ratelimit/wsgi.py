@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from ratelimit.circuit_breaker import CircuitBreaker
 from ratelimit.decision import CostTooHigh
+from ratelimit.failing import SyncGuardedStore
 from ratelimit.headers import Field
 from ratelimit.limiter import Store
 from ratelimit.memory_store import MemoryStore
@@ -37,7 +39,8 @@ class RateLimitMiddleware:
     """A WSGI application around another.
 
     rules    a path, a RulesFile, or a RuleSet; what comes from a file is followed when it changes
-    store    MemoryStore or SyncRedisStore; None: a MemoryStore of its own
+    store    where states are; None: a MemoryStore of its own.  Any other (SyncRedisStore) is guarded here unless it is
+             a SyncGuardedStore already
     user     who has signed in, read from the environment; cost: what the request costs
     sleep    how a queue's turn is waited for: seconds to nothing
     """
@@ -55,7 +58,10 @@ class RateLimitMiddleware:
     ) -> None:
         """Raises RulesError, OSError."""
         self.app = app
-        self.store = MemoryStore() if store is None else store
+        store = MemoryStore() if store is None else store
+        if not isinstance(store, MemoryStore | SyncGuardedStore):
+            store = SyncGuardedStore(store, breaker=CircuitBreaker())
+        self.store: Store = store
         self._source = RulesFile(rules) if isinstance(rules, str) else rules
         self._user, self._cost, self._now_ms, self._sleep = user, cost, now_ms, sleep
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from ratelimit.decision import Ask, CostTooHigh, Decision
+from ratelimit.failing import SyncGuardedStore
 from ratelimit.limit import Limit
 from ratelimit.memory_store import MemoryStore
 from ratelimit.rules import PASS, Request, Verdict, Where, hashed, normal_path, short
@@ -192,10 +193,20 @@ def test_a_request_may_cost_more():
         rules.check(request(), store(), cost=6)
 
 
-def test_the_strictest_way_to_fail_counts_for_the_request():
-    modes = ["open", "local", "closed"]
-    rules = [rules_of(*(f'limit = "1/s"\non_failure = "{mode}"' for mode in modes[:end])) for end in (0, 1, 2, 3)]
-    assert [one.asks(request()).on_failure for one in rules] == ["open", *modes]
+def test_each_rule_says_what_a_hit_is_worth_when_the_store_does_not_answer():
+    class Dead:
+        def hit(self, asks, now_ms=None):
+            raise ConnectionError
+
+    texts = [f'limit = "1/h"\non_failure = "{mode}"' for mode in ("open", "local", "closed")]
+    verdicts = []
+    for chosen in (texts[:1], texts[:2], texts):
+        guarded = SyncGuardedStore(Dead(), now_ms=lambda: NOW)
+        rules = rules_of(*chosen)
+        verdicts.append([rules.check(request(), guarded) for _ in range(2)])
+    assert [[verdict.allowed for verdict in pair] for pair in verdicts] == [[True, True], [True, False], [False, False]]
+    assert [[verdict.blind for verdict in pair] for pair in verdicts] == [[True, True], [False, False], [True, True]]
+    assert verdicts[2][0].violated == ["r3"]
 
 
 def test_the_same_over_a_store_that_must_be_awaited():
