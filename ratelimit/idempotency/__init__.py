@@ -1,7 +1,8 @@
 """Requests that may be sent twice and are executed once.
 
 Read record.py (the states of a key), field.py (which key it is), answer.py (what is said), policy.py (the options),
-store.py with memory_store.py and redis_store.py (where it is remembered), handler.py (the decision), asgi.py (a face).
+store.py with memory_store.py and redis_store.py (where it is remembered), handler.py with backlog.py (the decision),
+asgi.py (a face).
 """
 
 from ratelimit.idempotency.answer import Answer

@@ -17,6 +17,7 @@ Source: ASGI specification 3.0, "HTTP connection scope".
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -62,10 +63,9 @@ class IdempotencyMiddleware:
         decision = await handler.begin(request._replace(body=body))
         if isinstance(decision, Answer):
             return await say(decision, send)
-        answering = Answering(decision, send, handler.policy) if decision is not None else None
-        if answering is None:
+        if decision is None:
             return await self.app(scope, once(body, receive), send)
-        return await answering.run(self.app, scope, body)
+        return await Answering(decision, send, handler.policy).run(self.app, scope, body)
 
 
 class Answering:
@@ -88,17 +88,17 @@ class Answering:
             await self._failed()
             raise
         except BaseException:
-            execution.abandon()
+            if not self._over.is_set():
+                execution.abandon()
             raise
         if not self._over.is_set():
             await self._failed()
-        await execution.settle()
 
     async def _failed(self) -> None:
-        """It raised, or left without having answered."""
+        """It raised, or left without having answered; after its answer that changes nothing any more."""
         if self._over.is_set() or self._passing:
-            self._execution.abandon()
-        elif 500 in self._policy.released:
+            return
+        if 500 in self._policy.released:
             await self._execution.fail()
         else:
             await self._execution.complete(problem(answers.FAILED, self._policy.documentation))
@@ -161,11 +161,21 @@ def request_of(scope: Scope) -> Request:
     """The head of a request.  The target is taken as it was sent, since what a server decodes it may decode alike."""
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string", b"")
-    user = getattr(scope.get("user"), "username", "") or ""
-    return Request(scope["method"], path + b"?" + query if query else path, list(scope["headers"]), user=user)
+    target = path + b"?" + query if query else path
+    return Request(scope["method"], target, list(scope["headers"]), user=user_of(scope))
 
 
-async def whole_body(receive: Receive, bytes_max: int) -> bytes | None | Gone:
+def user_of(scope: Scope) -> str:
+    """What Starlette's authentication has found out: a user's identity, or the name where a user class has none."""
+    user = scope.get("user")
+    for attribute in ("identity", "username"):
+        with suppress(NotImplementedError):  # as Starlette's own classes say it
+            if name := getattr(user, attribute, ""):
+                return str(name)
+    return ""
+
+
+async def whole_body(receive: Receive, bytes_max: int) -> bytes | Gone | None:
     """The body; None when it has more than `bytes_max`."""
     pieces, size = [], 0
     while True:

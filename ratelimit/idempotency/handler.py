@@ -7,8 +7,8 @@
                                    .fail()           ─▶ the next one may execute
 
 The answer is stored *before* the client sees its first byte: what one client has been told, all its duplicates will be
-told.  While the application runs the lease is renewed by a timer, which costs a short request nothing; a store that
-fails when the answer is to be kept is asked again until the lease would have run out for good (`Execution.settle`).
+told.  While the application runs the lease is renewed by a timer, which costs a short request nothing.  A store that
+fails just when the answer is to be kept is asked again later (backlog.py), under a lease that is still renewed.
 
 A lease is measured by the holder's own clock too, from before it was asked for, so a worker that was paused or cut off
 knows that it may have been succeeded without asking anybody: `Execution.lost`.  The application should look before a
@@ -20,18 +20,20 @@ Next: asgi.py puts this around an application.
 
 import asyncio
 from collections import Counter
+from functools import partial
 from random import Random, SystemRandom
+from urllib.parse import unquote
 
 from ratelimit.idempotency import answer as answers
 from ratelimit.idempotency import field
 from ratelimit.idempotency.answer import Answer, Problem, problem
+from ratelimit.idempotency.backlog import Backlog
 from ratelimit.idempotency.field import KeyMalformed, KeyMissing, Request, Who
 from ratelimit.idempotency.policy import Policy
 from ratelimit.idempotency.record import Claim, Outcome, Verdict
 from ratelimit.idempotency.store import Store, StoreUnavailable
 
 RENEWALS_PER_LEASE = 3
-SETTLE_PAUSE_S = 0.5
 
 
 class Handler:
@@ -46,18 +48,19 @@ class Handler:
     def __init__(self, store: Store, who: Who, policy: Policy | None = None, random: Random | None = None) -> None:
         self.store, self.who, self.policy = store, who, policy or Policy()
         self.counts: Counter[str] = Counter()
+        self.backlog = Backlog()
         self._random = random or SystemRandom()
 
     def guards(self, method: str) -> bool:
         """Whether requests of this method are looked at at all: if not, `begin` need not be asked."""
         return method in self.policy.methods
 
-    def key(self, request: Request) -> bytes | None | Answer:
+    def key(self, request: Request) -> bytes | Answer | None:
         """The key; None for a request that passes by without one; or what is wrong with it.  Needs no body yet."""
         try:
             return field.key_of(request.headers)
         except KeyMissing:
-            path = request.target.partition(b"?")[0].decode("latin-1")
+            path = unquote(request.target.partition(b"?")[0])
             return self.problem(answers.MISSING) if self.policy.requires(path) else None
         except KeyMalformed as error:
             return self.problem(answers.MALFORMED, detail=answers.MALFORMED.detail.format(why=error))
@@ -88,7 +91,13 @@ class Handler:
             if self.policy.fail_open:
                 self.counts["unguarded"] += 1
                 return None
-            await execution.withdraw()
+            execution.release_later()  # it may have been granted all the same
+            return self.problem(answers.UNAVAILABLE, retry_after_s=1)
+        except asyncio.CancelledError:
+            execution.release_later()
+            raise
+        if outcome.verdict == Verdict.ACQUIRED and execution.lost:  # the reply took as long as the lease
+            await execution.fail()
             return self.problem(answers.UNAVAILABLE, retry_after_s=1)
         if outcome.verdict != Verdict.ACQUIRED:
             return self.duplicate(outcome)
@@ -125,12 +134,12 @@ class Execution:
         self.name, self.key, self.fence, self.attempt = name, key, 0, 0
         self._handler, self._claim = handler, claim
         self._loop = asyncio.get_running_loop()
-        self._asked = self._began = self._loop.time()
+        self._asked = self._loop.time()
+        self._held_until = self._asked + handler.policy.hold_ms / 1000
         self._lease_s = claim.lease_ms / 1000
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._succeeded = False
-        self._unsettled: bytes | None = None
 
     @property
     def lost(self) -> bool:
@@ -153,8 +162,8 @@ class Execution:
     async def complete(self, answer: Answer) -> Answer:
         """Store the answer, and return what the client is to be told: it, or what became of the key meanwhile.
 
-        An answer that is of `policy.release` is not stored but releases the key.  When the store does not answer the
-        client is told what was done all the same: it would only try again.  `settle` must be awaited afterwards.
+        An answer that is of `policy.release` is not stored but releases the key.  When the store does not answer, the
+        client is told what was done all the same, since it would only try again.
         """
         if answer.status in self._handler.policy.released:
             await self.fail()
@@ -163,41 +172,34 @@ class Execution:
         if len(encoded) > self._handler.policy.answer_bytes:
             encoded = answer._replace(body=None).encode()
         try:
-            outcome = await self._handler.store.complete(self.name, self._claim, encoded)
+            outcome = await self._completed(encoded)
         except StoreUnavailable:
-            self._unsettled = encoded
+            self._handler.backlog.add(partial(self._completed, encoded), self._held_until)
             return answer
-        self._stop_renewing()
-        if outcome.verdict == Verdict.KEPT:
-            return answer
-        self._succeeded = True
-        self._handler.counts["lost"] += 1
-        return self._handler.duplicate(outcome)
+        return answer if outcome.verdict == Verdict.KEPT else self._handler.duplicate(outcome)
 
-    async def settle(self) -> None:
-        """Once the client has its answer: keep asking the store to keep it, until `hold_ms` are over."""
-        try:
-            while self._unsettled is not None and self._held_s() < self._handler.policy.hold_ms / 1000:
-                await asyncio.sleep(SETTLE_PAUSE_S)
-                try:
-                    await self._handler.store.complete(self.name, self._claim, self._unsettled)
-                    self._unsettled = None
-                except StoreUnavailable:
-                    continue
-        finally:
-            self._stop_renewing()
+    async def _completed(self, encoded: bytes) -> Outcome:
+        outcome = await self._handler.store.complete(self.name, self._claim, encoded)
+        self._stop_renewing()
+        if outcome.verdict != Verdict.KEPT:
+            self._succeeded = True
+            self._handler.counts["lost"] += 1
+        return outcome
 
     async def fail(self) -> None:
         """Executed in vain: whoever asks next executes."""
         self._stop_renewing()
-        await self.withdraw()
-
-    async def withdraw(self) -> None:
-        """Let go of the key, if the store listens; else its lease runs out."""
         try:
-            await self._handler.store.release(self.name, self._claim)
+            await self._release()
         except StoreUnavailable:
-            self._handler.counts["not released"] += 1
+            self.release_later()
+
+    def release_later(self) -> None:
+        """Let go as soon as the store listens."""
+        self._handler.backlog.add(self._release, self._held_until)
+
+    async def _release(self) -> Outcome:
+        return await self._handler.store.release(self.name, self._claim)
 
     def abandon(self) -> None:
         """Stopped half way: nobody knows how far it got, so the lease runs out, as when the process dies."""
@@ -211,11 +213,8 @@ class Execution:
         self._claim = self._claim._replace(fence=outcome.fence, attempt=outcome.attempt)
         self._renew_later()
 
-    def _held_s(self) -> float:
-        return self._loop.time() - self._began
-
     def _renew_later(self) -> None:
-        if self._held_s() < self._handler.policy.hold_ms / 1000:
+        if self._loop.time() < self._held_until:
             self._timer = self._loop.call_later(self._lease_s / RENEWALS_PER_LEASE, self._renew)
 
     def _renew(self) -> None:

@@ -85,6 +85,9 @@ function acts.complete()
   if stored[5] ~= fingerprint then
     return {MISMATCH, 0, 0, 0, ''}
   end
+  if state == CONSUMED and stored[2] == holder then  -- said twice, as the reply to the first was lost
+    return {KEPT, 0, 0, 0, ''}
+  end
   if state == CONSUMED then
     return {ANSWERED, 0, 0, 0, redis.call('HGET', key, 'answer')}
   end

@@ -137,7 +137,8 @@ def complete(record: Record | None, claim: Claim, answer: bytes, now_ms: int) ->
     if record.fingerprint != claim.fingerprint:
         return record, MISMATCH
     if record.state == State.CONSUMED:
-        return record, Outcome(Verdict.CONSUMED, answer=record.answer)
+        own = record.holder == claim.holder  # said twice, as the reply to the first was lost
+        return record, KEPT if own else Outcome(Verdict.CONSUMED, answer=record.answer)
     if record.state == State.ACQUIRED:
         return record, Outcome(Verdict.IN_PROGRESS, wait_ms=max(0, record.until_ms - now_ms))
     return record, LOST

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from hashlib import sha1
 from importlib.resources import files
-from typing import Protocol
+from typing import Protocol, cast
 
 from ratelimit.idempotency.record import Claim, Outcome, Verdict
 from ratelimit.idempotency.store import StoreUnavailable
@@ -74,7 +74,7 @@ class RedisStore:
             if not str(error).startswith("NOSCRIPT"):
                 raise
             reply = await self._call(b"EVAL", SCRIPT, *words)
-        verdict, fence, attempt, wait_ms, answer = reply  # type: ignore[misc]  # the script's own shape
+        verdict, fence, attempt, wait_ms, answer = cast(tuple[int, int, int, int, bytes], reply)
         return Outcome(Verdict(verdict), fence, attempt, wait_ms, answer)
 
     async def _call(self, *words: bytes) -> object:
