@@ -9,8 +9,7 @@ What Redis must be told: `appendfsync always`, or a crash forgets who executes a
 asynchronous: a failover within milliseconds of an acquisition may hand the key out twice, and the fence shows it.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha1
 from importlib.resources import files
 from typing import Protocol, cast
@@ -23,28 +22,26 @@ DIGEST = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 
 
 class Link(Protocol):
-    """A connection to Redis.  `call` raises when the server answers with an error, and when it does not answer."""
+    """A connection to Redis, as redis_link.RedisLink is: a call that has no reply in time raises, as an error reply does."""
 
-    async def call(self, *words: bytes) -> object: ...
+    def call(self, *words: bytes) -> Awaitable[object]: ...
 
 
 class RedisStore:
     """A Store on `link`.
 
-    ttl_ms       how long a record outlives its last change; at least as long as a client may try again
-    timeout_ms   how long an act may take before it counts as failed
-    now_ms       None: the server's clock
+    ttl_ms   how long a record outlives its last change; at least as long as a client may try again
+    now_ms   None: the server's clock
     """
 
     def __init__(
         self,
         link: Link,
         ttl_ms: int = 86_400_000,
-        timeout_ms: int = 1000,
         prefix: str = "idempotency:",
         now_ms: Callable[[], int] | None = None,
     ) -> None:
-        self._link, self._timeout_s, self._prefix, self._now_ms = link, timeout_ms / 1000, prefix, now_ms
+        self._link, self._prefix, self._now_ms = link, prefix, now_ms
         self._ttl_ms = b"%d" % ttl_ms
 
     async def begin(self, name: str, claim: Claim, takeover: bool) -> Outcome:
@@ -80,7 +77,6 @@ class RedisStore:
     async def _call(self, *words: bytes) -> object:
         """Raises StoreUnavailable, with the server's own words where it has answered."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._link.call(*words)
+            return await self._link.call(*words)
         except Exception as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
