@@ -80,7 +80,10 @@ def test_a_fingerprint_does_not_look_at_headers():
 
 
 REQUEST = Request(
-    "POST", b"/", [(b"authorization", b"Bearer 1"), (b"cookie", b"theme=dark; session=abc"), (b"cookie", b"x=y")], user="anna"
+    "POST",
+    b"/",
+    [(b"authorization", b"Bearer 1"), (b"cookie", b"theme=dark; session=abc"), (b"cookie", b"x=y")],
+    user="anna",
 )
 
 

@@ -60,7 +60,8 @@ def test_another_request_under_the_same_key_is_refused_in_every_state(settle):
 
 
 @pytest.mark.parametrize(
-    ("after_ms", "verdict"), [(LEASE - 1, Verdict.IN_PROGRESS), (LEASE, Verdict.ACQUIRED), (LEASE + 1, Verdict.ACQUIRED)]
+    ("after_ms", "verdict"),
+    [(LEASE - 1, Verdict.IN_PROGRESS), (LEASE, Verdict.ACQUIRED), (LEASE + 1, Verdict.ACQUIRED)],
 )
 def test_a_lease_ends_at_its_end(after_ms, verdict):
     record, _ = acquired()
