@@ -1,7 +1,8 @@
 """Acts that a store did not take: asked again until it does, by one task that lives while there are any.
 
 An answer that could not be stored would be executed again by the next duplicate; a key that could not be released would
-block it.  The client waits for neither.
+block it.  The client waits for neither.  The first time is at once: a connection that is merely slow carries the release
+of a key right behind the begin that had no reply.
 """
 
 import asyncio
@@ -36,12 +37,11 @@ class Backlog:
     async def _work(self) -> None:
         now = asyncio.get_running_loop().time
         while self._acts:
-            await asyncio.sleep(PAUSE_S)
-            while self._acts:
-                act, until = self._acts[0]
-                try:
-                    if now() < until:
-                        await act()
-                except StoreUnavailable:
-                    break
+            act, until = self._acts[0]
+            try:
+                if now() < until:
+                    await act()
+            except StoreUnavailable:
+                await asyncio.sleep(PAUSE_S)
+            else:
                 self._acts.popleft()

@@ -155,7 +155,7 @@ class Execution:
             return False
         if outcome.verdict == Verdict.KEPT:
             self._asked = asked
-            return True
+            return not self.lost  # a reply may be read long after it came: the process stood still
         self._succeeded = True
         return False
 
