@@ -33,7 +33,6 @@ from durable.real_disk import RealDisk
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage
 from minikafka.controller.quorum import controller_settings
-from minikafka.metadata_follower import replaced
 from minikafka.node import Node
 from minikafka.options import OPTIONS
 from minikafka.records.batch import build_batch
@@ -242,7 +241,6 @@ def image_stages(probe: Probe) -> None:
     pieces: dict[str, Callable[[], Any]] = {
         "snapshot taken (Quorum.snapshot)": lambda: encode_records(image.records()),
         "snapshot restored (Quorum.restore)": lambda: MetadataImage().apply(decode_records(snapshot), 1, 1),
-        "snapshot followed by a broker (replaced)": lambda: replaced(image, snapshot, 2, 1),
         "taken over by a new controller (Controller)": lambda: Controller(image, settings, Random(1)),
     }
     for what, work in pieces.items():
