@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from minikafka.controller.image import MetadataImage
-from minikafka.controller.quorum import Quorum
+from minikafka.controller.quorum import TICK_S, Quorum
 from minikafka.options import OPTIONS
 from minikafka.records.metadata_entries import decode_records
 from minikafka.wire.errors import ErrorCode
@@ -97,6 +97,13 @@ class Desk:
     def take(self) -> list[Any]:
         answers, self.answers = self.answers, []
         return answers
+
+    async def pass_time(self, seconds: float) -> None:
+        """With the ticks that `start` would set going, and everything committed at once."""
+        for _ in range(round(seconds / TICK_S)):
+            await asyncio.sleep(TICK_S)
+            self.quorum._tick()
+            self.raft.commit()
 
     # -- what brokers say ------------------------------------------------------------------------------------------------
 
@@ -341,32 +348,69 @@ def test_a_refused_proposal_ends_the_reign_at_once():
     assert at_desk(story) == ([None], False)
 
 
-def test_in_a_new_reign_every_broker_has_a_whole_session_before_it_is_fenced():
+def test_in_a_new_reign_a_broker_that_was_not_heard_before_has_a_whole_session():
+    """As after a start: what is known of it is in the log, and the log knows no heartbeats."""
+
     async def story(desk: Desk) -> list[bool]:
         desk.active().register()
         desk.raft.lose()
-        await asyncio.sleep(5)
+        await desk.pass_time(5)
+        desk.quorum._overheard.clear()
         desk.raft.lead()
         seen = []
         for _ in range(3):
-            desk.quorum._tick()
-            desk.raft.commit()
+            await desk.pass_time(0.4)
             seen.append(desk.quorum.image.brokers[7].fenced)
-            await asyncio.sleep(0.6)
         return seen
 
     assert at_desk(story) == [False, False, True]
 
 
-def test_a_silent_broker_is_fenced_without_being_asked():
-    async def story(desk: Desk) -> bool:
-        desk.active().register()
-        await asyncio.sleep(1.1)
-        desk.quorum._tick()
-        desk.raft.commit()
-        return desk.quorum.image.brokers[7].fenced
+def test_a_controller_that_does_not_lead_hears_heartbeats_all_the_same():
+    """It answers none of them, and knows who was silent when it leads."""
 
-    assert at_desk(story) is True
+    async def story(desk: Desk) -> Any:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        seen = []
+        for silence_s in (0.1, 0.95):
+            desk.heartbeat(7, epoch)
+            await desk.pass_time(silence_s)
+            desk.raft.lead()
+            await desk.pass_time(0.5)
+            seen.append(desk.quorum.image.brokers[7].fenced)
+            desk.raft.lose()
+        return desk.take(), seen
+
+    assert at_desk(story) == ([None, None], [False, True])
+
+
+def test_a_silent_broker_is_fenced_without_being_asked():
+    async def story(desk: Desk) -> list[bool]:
+        desk.active().register()
+        seen = []
+        for _ in range(2):
+            await desk.pass_time(0.6)
+            seen.append(desk.quorum.image.brokers[7].fenced)
+        return seen
+
+    assert at_desk(story) == [False, True]
+
+
+def test_a_controller_that_stood_still_itself_fences_nobody_for_it():
+    """SIGSTOP, and the heartbeats wait in the sockets."""
+
+    async def story(desk: Desk) -> list[bool]:
+        desk.active().register()
+        desk.quorum._tick()
+        await asyncio.sleep(30)
+        seen = []
+        for _ in range(3):
+            await desk.pass_time(0.4)
+            seen.append(desk.quorum.image.brokers[7].fenced)
+        return seen
+
+    assert at_desk(story) == [False, False, True]
 
 
 # -- the log for brokers ------------------------------------------------------------------------------------------------
