@@ -514,6 +514,7 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
         assert desk.quorum.recent[0].offset == begins_after + 1
         for offset in (begins_after - 1, begins_after):
             desk.fetch(offset)
+            await asyncio.sleep(0.01)
         behind, near = desk.take()
         image = MetadataImage()
         image.apply(decode_records(behind.snapshot), behind.snapshot_offset, behind.snapshot_epoch)
@@ -522,6 +523,43 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
     behind, near, equal, begins_after, end = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
     assert (behind, near, equal) == (("snapshot", end), list(range(begins_after + 1, end + 1)), True)
     assert 4 < begins_after < end
+
+
+async def behind(desk: Desk) -> None:
+    """Twenty topics, and a broker that has none of them, and has just asked."""
+    desk.active().register()
+    for number in range(20):
+        desk.create(f"topic-{number}")
+        desk.raft.commit()
+    desk.take()
+    desk.fetch(-1)
+
+
+def test_a_snapshot_on_its_way_is_given_once_as_it_was_when_it_was_asked_for():
+    async def story(desk: Desk) -> Any:
+        await behind(desk)
+        end = desk.quorum.image.offset
+        desk.create("later")
+        desk.raft.commit()
+        await asyncio.sleep(1)
+        given = [answer for answer in desk.take() if isinstance(answer, MetadataFetchResponse)]
+        image = MetadataImage()
+        image.apply(decode_records(given[0].snapshot), given[0].snapshot_offset, given[0].snapshot_epoch)
+        return [shown(answer) for answer in given], end, "later" in image.topic_ids
+
+    given, end, later = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
+    assert (given, later) == ([("snapshot", end)], False)
+
+
+def test_a_snapshot_of_a_controller_that_resigned_meanwhile_is_not_given():
+    async def story(desk: Desk) -> Any:
+        await behind(desk)
+        desk.raft.lose()
+        told = desk.take()
+        await asyncio.sleep(1)
+        return told, desk.take()
+
+    assert at_desk(story, metadata_log_max_record_bytes_between_snapshots=500) == ([None], [])
 
 
 def test_what_is_kept_for_brokers_is_bounded():
@@ -544,18 +582,32 @@ def test_a_snapshot_restores_the_image_and_where_it_stands():
         desk.active().register()
         desk.create("orders")
         desk.raft.commit()
-        image, snapshot = desk.quorum.image, desk.quorum.snapshot()
+        image, snapshot = desk.quorum.image, await desk.quorum.snapshot()
         desk.quorum.restore(snapshot)
         return desk.quorum.image == image, desk.quorum.image is not image, len(desk.quorum.recent)
 
     assert at_desk(story) == (True, True, 0)
 
 
+def test_a_snapshot_holds_what_was_applied_before_it_was_asked_for_and_no_more():
+    """It is written in turns: Raft cuts the log off where it was asked for."""
+
+    async def story(desk: Desk) -> Any:
+        desk.active().register()
+        before, coming = desk.quorum.image.copy(), desk.quorum.snapshot()
+        desk.create("orders")
+        desk.raft.commit()
+        desk.quorum.restore(await coming)
+        return desk.quorum.image == before
+
+    assert at_desk(story)
+
+
 def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
     async def story(desk: Desk) -> Any:
         desk.active().register()
         at = desk.quorum.image.offset
-        desk.quorum.restore(desk.quorum.snapshot())
+        desk.quorum.restore(await desk.quorum.snapshot())
         desk.raft.lose()
         desk.raft.lead()
         desk.create("orders")
@@ -563,6 +615,7 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
         desk.take()
         for offset in (at - 1, at):
             desk.fetch(offset)
+            await asyncio.sleep(0.01)
         return [shown(answer) for answer in desk.take()], at
 
     given, at = at_desk(story)
@@ -572,7 +625,7 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
 def test_entries_follow_a_snapshot_that_was_restored():
     async def story(desk: Desk) -> Any:
         desk.active().register()
-        snapshot = desk.quorum.snapshot()
+        snapshot = await desk.quorum.snapshot()
         desk.create("orders")
         ((index, data),) = desk.raft.uncommitted
         desk.raft.commit()
