@@ -1,5 +1,6 @@
 """`mini ratelimit watch`: the busiest keys of a service, who is denied, as a table that lives."""
 
+import sys
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ BAR = 24
 @click.option("--once", is_flag=True, help="One look, and no more.")
 def watch(url: str, top: int, every: float, once: bool) -> None:
     """Show whom the service hears of most.  Ctrl-C ends it."""
-    terminal = click.get_text_stream("stdout").isatty()
+    terminal = sys.stdout.isatty()
     while True:
         lines = picture(asked(url, f"/busiest?top={top}")[1]["busiest"], asked(url, "/rules")[1])
         click.echo((CLEAR if terminal and not once else "") + "\n".join(lines))
