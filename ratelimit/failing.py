@@ -49,6 +49,12 @@ def share(limit: Limit, nodes: int) -> Limit:
     return replace(limit, rate=max(1, limit.rate // nodes), burst=burst)
 
 
+class Blind(Decision):
+    """Made without asking anybody: an open or a closed rule's.  A face may say so (503 rather than 429)."""
+
+    __slots__ = ()
+
+
 class Substitute:
     """Decides without the store.
 
@@ -84,8 +90,8 @@ class Substitute:
         if capacity and not 0 < ask.cost <= capacity:
             raise CostTooHigh(ask.cost, capacity)
         if allowed and capacity:
-            return Decision(True, capacity - ask.cost, 0, 0)
-        return Decision(False, 0, max(RETRY_MS, retry_after_ms), max(RETRY_MS, retry_after_ms))
+            return Blind(True, capacity - ask.cost, 0, 0)
+        return Blind(False, 0, max(RETRY_MS, retry_after_ms), max(RETRY_MS, retry_after_ms))
 
 
 class Guard:
