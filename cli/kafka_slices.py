@@ -236,7 +236,9 @@ def image_stages(probe: Probe) -> None:
     settings = controller_settings(OPTIONS.load(read_arguments(["--node.id", "1"]).given))
     image = large_image(settings)
     snapshot = encode_records(image.records())
-    click.echo(f"an image of {IMAGE_PARTITIONS:,} partitions with {REPLICAS} replicas, {len(snapshot) / 1e6:.1f} MB as a snapshot")
+    click.echo(
+        f"an image of {IMAGE_PARTITIONS:,} partitions with {REPLICAS} replicas, {len(snapshot) / 1e6:.1f} MB as a snapshot"
+    )
     pieces: dict[str, Callable[[], Any]] = {
         "snapshot taken (Quorum.snapshot)": lambda: encode_records(image.records()),
         "snapshot restored (Quorum.restore)": lambda: MetadataImage().apply(decode_records(snapshot), 1, 1),
@@ -283,7 +285,6 @@ def run(wall: bool) -> None:
     logging.disable(logging.ERROR)
     gc.set_threshold(70_000, 20, 100)  # as minikafka/main.py
     probe = Probe(time.perf_counter if wall else time.thread_time)
-    with tempfile.TemporaryDirectory(prefix="mini-slices-") as folder:
-        with probe.watching():
-            asyncio.run(node_stages(Stage(probe, Path(folder))))
+    with tempfile.TemporaryDirectory(prefix="mini-slices-") as folder, probe.watching():
+        asyncio.run(node_stages(Stage(probe, Path(folder))))
     image_stages(probe)
