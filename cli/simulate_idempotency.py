@@ -10,6 +10,7 @@ shop thinks), the faults and the weather.
 
 import asyncio
 import sys
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -128,11 +129,12 @@ async def idempotency_run(world: World, store: Software, plan: scenario.Plan) ->
     return report.verify()
 
 
-async def judge_idempotency(world: World) -> object:
-    """What the runner runs: at the top of a module, as it goes to other processes."""
+async def judge_idempotency(world: World, **pushed: Any) -> object:
+    """What the runner runs: at the top of a module, as it goes to other processes.  `pushed` is of the plan, not drawn."""
     from cli.simulate import miniredis
 
-    return await idempotency_run(world, partial(miniredis, appendfsync="always"), drawn_plan(world.random("plan")))
+    plan = replace(drawn_plan(world.random("plan")), **pushed)
+    return await idempotency_run(world, partial(miniredis, appendfsync="always"), plan)
 
 
 @click.command()

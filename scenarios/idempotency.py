@@ -281,8 +281,7 @@ async def ask(streams: Streams, key: str, who: bytes, body: bytes) -> Answer:
     """One POST on a connection of its own.  Raises OSError and EOFError when it is lost."""
     reader, writer = streams
     try:
-        head = b'POST /orders HTTP/1.1\r\nhost: shop\r\nidempotency-key: "%b"\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n'
-        writer.write(head % (key.encode(), who, len(body)) + body)
+        writer.write(HEAD % (key.encode(), who, len(body)) + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in lines[1:] if line)
         content = await reader.readexactly(int(fields[b"content-length"]))
