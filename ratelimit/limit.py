@@ -40,9 +40,14 @@ EXACT = 2**53
 """Doubles hold every integer up to here."""
 
 TEXT = re.compile(
-    r"\s*(?P<rate>\d+)\s*(?:/|per)\s*(?P<count>\d+)?\s*(?P<unit>[a-z]+?)s?(?:\s+burst\s+(?P<burst>\d+))?\s*",
+    r"\s*(?P<rate>\d+)\s*(?:/|per)\s*(?P<count>\d+)?\s*(?P<unit>[a-z]+)(?:\s+burst\s+(?P<burst>\d+))?\s*",
     re.IGNORECASE,
 )
+
+
+def in_ms(unit: str) -> int | None:
+    """A unit's milliseconds, singular or plural; None for an unknown one."""
+    return UNITS.get(unit) or UNITS.get(unit.removesuffix("s"))
 
 
 class LimitError(ValueError):
@@ -113,13 +118,13 @@ class Limit:
     def parse(cls, text: str, **options: object) -> "Limit":
         """`3 per minute`, `10/s`, `100 per 15 minutes burst 20`; options are this class's fields."""
         match = TEXT.fullmatch(text)
-        if match is None or (unit := match["unit"].lower()) not in UNITS:
+        if match is None or (unit_ms := in_ms(match["unit"].lower())) is None:
             raise LimitError(f"{text!r} is not a limit: write `3 per minute`, `10/s`, `100 per 15 minutes burst 20`")
         if match["burst"] is not None:
             if options.get("burst") is not None:
                 raise LimitError(f"{text!r} has a burst, and `burst` is given as well")
             options["burst"] = int(match["burst"])
-        return cls(int(match["rate"]), int(match["count"] or 1) * UNITS[unit], **options)  # type: ignore[arg-type]
+        return cls(int(match["rate"]), int(match["count"] or 1) * unit_ms, **options)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         name, unit_ms = next(

@@ -20,8 +20,9 @@ year.
 Beside each chapter in Python (`gcra.py`) stands the same one in Lua (`gcra.lua`), for Redis.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.algorithms.fixed_window import FixedWindow
 from ratelimit.algorithms.gcra import GCRA
 from ratelimit.algorithms.leaking_bucket import LeakingBucket
@@ -29,29 +30,9 @@ from ratelimit.algorithms.nothing import Nothing
 from ratelimit.algorithms.sliding_window_counter import SlidingWindowCounter
 from ratelimit.algorithms.sliding_window_log import SlidingWindowLog
 from ratelimit.algorithms.token_bucket import TokenBucket
-from ratelimit.decision import Decision
 from ratelimit.limit import Limit
 
-
-class Algorithm(Protocol):
-    """One limit, for any number of keys."""
-
-    limit: Limit
-    capacity: int
-    horizon_ms: int
-    """No state means anything for longer than this after the hit that made it."""
-
-    def take(self, state: Any, now_ms: int, cost: int = 1) -> tuple[Any, Decision]:
-        """What to remember now, and the answer.  Raises CostTooHigh."""
-
-    def peek(self, state: Any, now_ms: int, cost: int = 1) -> Decision:
-        """The answer that `take` would give, changing nothing."""
-
-    def expires_ms(self, state: Any) -> int:
-        """The moment from which on the state says no more than None does."""
-
-
-ALGORITHMS: dict[str, type] = {
+ALGORITHMS: dict[str, type[Algorithm]] = {
     "gcra": GCRA,
     "token_bucket": TokenBucket,
     "leaking_bucket": LeakingBucket,
@@ -63,5 +44,5 @@ ALGORITHMS: dict[str, type] = {
 
 def algorithm(limit: Limit) -> Algorithm:
     """The algorithm that decides for this limit."""
-    made: Algorithm = (ALGORITHMS[limit.algorithm] if limit.rate else Nothing)(limit)
-    return made
+    chapter: Callable[[Limit], Algorithm] = ALGORITHMS[limit.algorithm] if limit.rate else Nothing
+    return chapter(limit)

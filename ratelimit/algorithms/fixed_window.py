@@ -7,13 +7,14 @@ Windows begin at multiples of P since 1970, the same for everybody: all who were
 With `aligned=False` a key's first hit opens its window, which spreads them.
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
 make = tuple.__new__
 
 
-class FixedWindow:
+class FixedWindow(Algorithm):
     """State: where the window began (ms) shifted above the count, which is at most R."""
 
     def __init__(self, limit: Limit) -> None:
@@ -42,9 +43,6 @@ class FixedWindow:
         elapsed = now_ms % per if self._aligned else 0
         state = now_ms - elapsed << self._bits | cost
         return state, make(Decision, (True, capacity - cost, 0, per - elapsed, 0))
-
-    def peek(self, state: int | None, now_ms: int, cost: int = 1) -> Decision:
-        return self.take(state, now_ms, cost)[1]
 
     def expires_ms(self, state: int) -> int:
         return (state >> self._bits) + self._per

@@ -18,13 +18,14 @@ A clock that goes back: only TAT is known, not the moment of the last hit.  So T
 bucket is spent and no worse; beyond a period more, it is forgotten.
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
 make = tuple.__new__
 
 
-class GCRA:
+class GCRA(Algorithm):
     """State: TAT in units of 1/R ms since 1970."""
 
     def __init__(self, limit: Limit) -> None:
@@ -57,9 +58,6 @@ class GCRA:
             spent += cost * per
             return now + spent, make(Decision, (True, left // per, 0, -(-spent // rate), 0))
         return state, make(Decision, (False, (self._full - spent) // per, -(left // rate), -(-spent // rate), 0))
-
-    def peek(self, state: int | None, now_ms: int, cost: int = 1) -> Decision:
-        return self.take(state, now_ms, cost)[1]
 
     def expires_ms(self, state: int) -> int:
         return -(-state // self._rate)

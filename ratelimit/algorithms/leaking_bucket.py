@@ -12,13 +12,14 @@ Two readings share the name, and the textbook means the second:
 The level is counted in units of 1/P of a hit: R units leak every millisecond, a hit pours in P.
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
 make = tuple.__new__
 
 
-class LeakingBucket:
+class LeakingBucket(Algorithm):
     """State: `last` (ms) shifted above the level, which is at most B·P."""
 
     def __init__(self, limit: Limit) -> None:
@@ -58,9 +59,6 @@ class LeakingBucket:
             decision = make(Decision, (True, (full - after) // per, 0, -(-after // rate), delay))
             return now_ms << self._bits | after, decision
         return state, make(Decision, (False, (full - level) // per, -((full - after) // rate), -(-level // rate), 0))
-
-    def peek(self, state: int | None, now_ms: int, cost: int = 1) -> Decision:
-        return self.take(state, now_ms, cost)[1]
 
     def expires_ms(self, state: int) -> int:
         return (state >> self._bits) - (-(state & self._mask) // self._rate)

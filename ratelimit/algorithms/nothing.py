@@ -4,11 +4,12 @@ Written by operators to close a route for a while.  No cost is too high here, si
 `retry_after_ms` is the period: somebody may have opened the route by then.
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import Decision
 from ratelimit.limit import Limit
 
 
-class Nothing:
+class Nothing(Algorithm):
     """The limit that admits nobody."""
 
     def __init__(self, limit: Limit) -> None:
@@ -19,9 +20,6 @@ class Nothing:
 
     def take(self, state: None, now_ms: int, cost: int = 1) -> tuple[None, Decision]:
         return None, self._denied
-
-    def peek(self, state: None, now_ms: int, cost: int = 1) -> Decision:
-        return self._denied
 
     def expires_ms(self, state: None) -> int:
         return 0

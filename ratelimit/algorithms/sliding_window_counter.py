@@ -11,13 +11,14 @@ away first, as many implementations do, and lets one more in.  Both are decided 
     prev·(P − elapsed) + (cur + cost)·P  ≤  R·P
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
 make = tuple.__new__
 
 
-class SlidingWindowCounter:
+class SlidingWindowCounter(Algorithm):
     """State: where the window began (ms), the count of the one before, the count: shifted above each other."""
 
     def __init__(self, limit: Limit) -> None:
@@ -64,9 +65,6 @@ class SlidingWindowCounter:
             return self._per - elapsed - (free * self._per + self._spare) // previous
         free += current
         return 2 * self._per - elapsed - (free * self._per + self._spare) // current
-
-    def peek(self, state: int | None, now_ms: int, cost: int = 1) -> Decision:
-        return self.take(state, now_ms, cost)[1]
 
     def expires_ms(self, state: int) -> int:
         return (state >> 2 * self._bits) + 2 * self._per

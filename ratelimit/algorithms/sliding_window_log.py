@@ -14,6 +14,7 @@ array: each is moved at most once on average, instead of R of them with every hi
 from array import array
 from bisect import bisect_right
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
@@ -21,7 +22,7 @@ make = tuple.__new__
 SMALL = 16
 
 
-class SlidingWindowLog:
+class SlidingWindowLog(Algorithm):
     """State: the moments (ms) in order, in an array that is changed in place."""
 
     def __init__(self, limit: Limit) -> None:
@@ -60,7 +61,7 @@ class SlidingWindowLog:
         return log, make(Decision, (False, free, in_the_way - since, log[-1] - since, 0))
 
     def peek(self, state: "array[int] | None", now_ms: int, cost: int = 1) -> Decision:
-        return self.take(None if state is None else state[:], now_ms, cost)[1]
+        return super().peek(state and state[:], now_ms, cost)
 
     def expires_ms(self, state: "array[int]") -> int:
         return state[-1] + self._per

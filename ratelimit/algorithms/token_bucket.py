@@ -11,13 +11,14 @@ A bucket that starts empty (`start_full=False`) makes a new key wait; and an idl
 have been full.
 """
 
+from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
 from ratelimit.limit import Limit
 
 make = tuple.__new__
 
 
-class TokenBucket:
+class TokenBucket(Algorithm):
     """State: `last` (ms) shifted above the credit, which is at most B·P."""
 
     def __init__(self, limit: Limit) -> None:
@@ -55,9 +56,6 @@ class TokenBucket:
             missing = full - left
             return now_ms << self._bits | left, make(Decision, (True, left // per, 0, -(-missing // rate), 0))
         return state, make(Decision, (False, credit // per, -(left // rate), -((credit - full) // rate), 0))
-
-    def peek(self, state: int | None, now_ms: int, cost: int = 1) -> Decision:
-        return self.take(state, now_ms, cost)[1]
 
     def expires_ms(self, state: int) -> int:
         return (state >> self._bits) - ((state & self._mask) - self._full) // self._rate

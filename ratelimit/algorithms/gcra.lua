@@ -1,0 +1,33 @@
+-- GCRA: one moment a key, TAT.  The chapter is gcra.py; this is its arithmetic where numbers are doubles.
+--
+--   stored    "tat_ms:remainder", TAT in whole milliseconds and what is left of it in units of 1/R ms
+--   spent     TAT - now in units of 1/R ms, between 0 and B*P
+--   options   e: start empty
+--
+-- now * R would pass 2^53, so TAT is only ever held against now: `ahead` is capped before it is multiplied.
+
+algorithms.gcra = function(key, now, cost, rate, per, capacity, options)
+  local full = capacity * per
+  local horizon = ceil(full / rate)
+  local spent, pulled_back = find(options, 'e') and full or 0, true
+  local state = call('GET', key)
+  if state then
+    local tat, rest = match(state, '^(%d+):(%d+)$')
+    local ahead, beyond = tat - now, tat - now - per
+    if beyond <= horizon and (beyond < 0 or beyond * rate + rest <= full) then  -- else from a future that does not come
+      spent = ahead > horizon and full + 1 or max(max(ahead, -1) * rate + rest, 0)
+      pulled_back = spent > full
+      spent = min(spent, full)
+    end
+  end
+
+  local left = full - spent - cost * per
+  if left >= 0 then spent = spent + cost * per end
+  local reset = ceil(spent / rate)
+  if left >= 0 or pulled_back then
+    local whole = floor(spent / rate)
+    store(key, reset, now + whole, spent - whole * rate)
+  end
+  if left >= 0 then return 1, floor(left / per), 0, reset, 0 end
+  return 0, floor((full - spent) / per), ceil(-left / rate), reset, 0
+end

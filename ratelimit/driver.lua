@@ -1,0 +1,55 @@
+-- One call, one moment, all asks or none: what is common to all algorithms.
+--
+--   KEYS  one for each ask
+--   ARGV  now in ms, or '' for the clock of this server; then for each ask: algorithm, cost, R, P, B, options
+--   reply five integers for each ask: allowed, remaining, retry_after_ms, reset_ms, delay_ms
+--
+-- Redis runs a script from its beginning to its end before it looks at anybody else, which is the lock.  One ask is
+-- decided and written at once.  Several are first decided `dry`, and only if all allow decided again and written.
+--
+-- Every key gets a TTL, never less than until its state says no more than no state, so that Redis forgets whom nobody
+-- asks about.  Numbers are doubles: limit.py refuses what would pass 2^53, and %d writes all digits where `..` would not.
+
+local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local match, format, find, call, tonumber = string.match, string.format, string.find, redis.call, tonumber
+local TTL_SLACK_MS, dry = --[[slack]], --[[peek]]
+local algorithms = {}
+
+local function store(key, ttl, first, second, third)
+  if dry then return end
+  call('SET', key, format(third and '%d:%d:%d' or '%d:%d', first, second, third), 'PX', ttl + TTL_SLACK_MS)
+end
+
+--[[algorithms]]
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call('TIME')
+  now = time[1] * 1000 + floor(time[2] / 1000)
+end
+
+local function decide(i)
+  local a = 6 * i - 4
+  return algorithms[ARGV[a]](
+    KEYS[i], now, tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5]
+  )
+end
+
+if #KEYS == 1 then return {decide(1)} end
+
+local reply, all_allow = {}, true
+local function decide_all()
+  for i = 1, #KEYS do
+    local r = 5 * i
+    reply[r - 4], reply[r - 3], reply[r - 2], reply[r - 1], reply[r] = decide(i)
+    all_allow = all_allow and reply[r - 4] == 1
+  end
+end
+local peek = dry
+dry = true
+decide_all()
+if all_allow and not peek then
+  dry = false
+  decide_all()
+end
+return reply
