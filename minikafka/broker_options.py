@@ -12,20 +12,11 @@ Source: KIP-226; Kafka `DynamicBrokerConfig`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from minikafka.topic_options import TOPIC_OPTIONS, TopicOption, Type
+from minikafka.kinds import type_of
+from minikafka.topic_options import FOLLOWED, Type
 from minikafka.wire.errors import ErrorCode, KafkaError
 from serving.config import Table
-from serving.kinds import CommaList
-
-FOLLOWED: dict[str, TopicOption] = {
-    follows.name: replace(option, name=follows.name)
-    for option in TOPIC_OPTIONS.options.values()
-    for follows in option.follows
-    if follows.factor == 1
-}
-"""Brokers' settings that are a topic's under another name: of the same type, within the same bounds."""
 
 
 class BrokerOptions:
@@ -66,7 +57,7 @@ class BrokerOptions:
         if name in FOLLOWED:
             return FOLLOWED[name].type is Type.LIST
         option = self.table.find(name)
-        return option is not None and isinstance(option.kind, CommaList)
+        return option is not None and type_of(option.kind) is Type.LIST
 
     def default(self, name: str) -> str | None:
         if name in FOLLOWED:

@@ -58,7 +58,7 @@ def log_settings_of(effective: Effective, topic: str) -> LogSettings:
         retention_ms=value("retention.ms"),
         retention_bytes=value("retention.bytes"),
         file_delete_delay_ms=value("file.delete.delay.ms"),
-        producer_id_expiration_ms=effective.settings.producer_id_expiration_ms,
+        producer_id_expiration_ms=effective.broker_value("producer.id.expiration.ms"),
     )
 
 

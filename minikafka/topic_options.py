@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -23,7 +23,7 @@ from minikafka.wire.errors import ErrorCode, KafkaError
 
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
-NUMBER = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"([+-]?)0*([0-9]{1,19})")
 DECIMAL = re.compile(r"[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)[fFdD]?")
 
 
@@ -45,6 +45,22 @@ BITS = {Type.SHORT: 16, Type.INT: 32, Type.LONG: 64}
 
 Check = Callable[[str, Any], None]
 """Called with the option's name and the parsed value; raises KafkaError."""
+
+
+def whole_number(text: str, type: Type) -> int:
+    """The number `text` spells in Java.  Raises ValueError with the reason."""
+    match, limit = NUMBER.fullmatch(text), 1 << (BITS[type] - 1)
+    value = int(match[1] + match[2]) if match else limit
+    if not -limit <= value < limit:
+        raise ValueError(f"Not a number of type {type.name}")
+    return value
+
+
+def real_number(text: str) -> float:
+    """The number with a fraction that `text` spells in Java.  Raises ValueError with the reason."""
+    if not DECIMAL.fullmatch(text):
+        raise ValueError("Not a number of type DOUBLE")
+    return float(text.rstrip("fFdD"))
 
 
 def invalid(name: str, value: object, reason: str) -> KafkaError:
@@ -137,14 +153,15 @@ class TopicOption:
                     raise invalid(self.name, text, "Expected value to be either true or false")
                 return text.lower() == "true"
             case Type.SHORT | Type.INT | Type.LONG:
-                limit = 1 << (BITS[self.type] - 1)
-                if not NUMBER.fullmatch(text) or not -limit <= int(text) < limit:
-                    raise invalid(self.name, text, f"Not a number of type {self.type.name}")
-                return int(text)
+                try:
+                    return whole_number(text, self.type)
+                except ValueError as error:
+                    raise invalid(self.name, text, str(error)) from None
             case Type.DOUBLE:
-                if not DECIMAL.fullmatch(text):
-                    raise invalid(self.name, text, "Not a number of type DOUBLE")
-                return float(text.rstrip("fFdD"))
+                try:
+                    return real_number(text)
+                except ValueError as error:
+                    raise invalid(self.name, text, str(error)) from None
             case Type.LIST:
                 return [word.strip() for word in text.split(",")] if text else []
             case _:
@@ -289,6 +306,39 @@ TOPIC_OPTIONS = OptionTable("topic", [
 # fmt: on
 
 
+FOLLOWED: dict[str, TopicOption] = {
+    follows.name: replace(option, name=follows.name)
+    for option in TOPIC_OPTIONS.options.values()
+    for follows in option.follows
+    if follows.factor == 1
+}
+"""Brokers' settings that are a topic's under another name: of the same type, within the same bounds."""
+
+TOGETHER: dict[str, tuple[str, ...]] = {
+    follows.name: tuple(each.name for each in option.follows)
+    for option in TOPIC_OPTIONS.options.values()
+    for follows in option.follows
+}
+"""Brokers' settings that say the same in several units, the one that goes before first, by each of their names."""
+
+
+def as_of_topics(name: str) -> Callable[[Any], None] | None:
+    """A check of a broker's setting at start: one that topics follow may be only what a topic's may be."""
+    row = FOLLOWED.get(name)
+    if row is None or row.check is None:
+        return None
+    within = row.check
+
+    def check(value: Any) -> None:
+        try:
+            if value is not None:
+                within(name, list(value) if isinstance(value, tuple) else value)
+        except KafkaError as error:
+            raise ValueError(str(error)) from None
+
+    return check
+
+
 class Source(IntEnum):
     """Where a value comes from, as DescribeConfigs numbers it."""
 
@@ -297,21 +347,4 @@ class Source(IntEnum):
     ALL_BROKERS = 3  # set for all brokers while they ran
     FILE = 4  # the broker's own file
     DEFAULT = 5
-
-
-def effective(
-    option: TopicOption, own: Mapping[str, str], cluster: Mapping[str, str], file: Mapping[str, str]
-) -> tuple[str, Source]:
-    """The value that holds for a topic, and where it comes from.
-
-    own      the topic's settings
-    cluster  settings of all brokers, from the metadata log
-    file     what this broker's file says, defaults left out
-    """
-    if option.name in own:
-        return own[option.name], Source.TOPIC
-    for values, source in ((cluster, Source.ALL_BROKERS), (file, Source.FILE)):
-        for followed in option.follows:
-            if followed.name in values:
-                return followed.converted(values[followed.name]), source
-    return option.default, Source.DEFAULT
+    GROUP = 8  # 6 and 7 are of loggers and of clients' metrics

@@ -4,7 +4,7 @@
     IncrementalAlterConfigs   set, delete, append to or subtract from a list; what is not named stays
 
 A resource's settings are checked as they would be afterwards, all together.  The image holds only what was set;
-defaults and what a broker's file says are for who asks (topic_options.py, `effective`).
+defaults and what a broker's file says are for who asks (effective.py).
 
 `min.insync.replicas` is more than a setting.  Who is eligible to lead was decided by the old value, so a new one
 voids the ELR of the topics concerned; and every node must see the same value, so no single broker may have its own.
@@ -20,6 +20,7 @@ from enum import IntEnum
 from minikafka.controller.image import ResourceType
 from minikafka.controller.state import ControllerState, Decision, decided
 from minikafka.records.metadata import ClearElrRecord, ConfigRecord, MetadataRecord
+from minikafka.topic_names import check_name
 from minikafka.topic_options import TOPIC_OPTIONS
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.configs import (
@@ -66,7 +67,7 @@ def incremental_alter_configs(state: ControllerState, request: IncrementalAlterC
                 checked_changes(state, known_type(resource.resource_type), resource.resource_name, changes)
             )
         except KafkaError as error:
-            code, message = error.code, str(error)
+            code, message = error.code, str(error) or None
         responses.append(
             IncrementalAlterConfigsResponse.Resource(
                 error_code=code,
@@ -121,9 +122,6 @@ def check_values(changes: Sequence[Change]) -> None:
     without_value = [change.name for change in changes if change.value is None and change.operation != Operation.DELETE]
     if without_value:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {','.join(without_value)}")
-    for change in changes:
-        if change.operation not in Operation.__members__.values():
-            raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown operations type {change.operation}")
 
 
 def known_type(resource_type: int) -> ResourceType:
@@ -171,6 +169,8 @@ def value_after(state: ControllerState, resource_type: ResourceType, current: st
     """What the setting is after `change`.  Raises KafkaError (40)."""
     if change.operation in (Operation.SET, Operation.DELETE):
         return change.value if change.operation == Operation.SET else None
+    if change.operation not in (Operation.APPEND, Operation.SUBTRACT):
+        raise unknown_operation(resource_type, change.operation)
     operation = Operation(change.operation)
     options = state.settings.options.get(resource_type)
     if options is None or not options.is_list(change.name):
@@ -186,6 +186,13 @@ def value_after(state: ControllerState, resource_type: ResourceType, current: st
         elif operation is Operation.APPEND and word not in words:
             words.append(word)
     return ",".join(words)
+
+
+def unknown_operation(resource_type: ResourceType, operation: int) -> KafkaError:
+    """Kafka's brokers look at it in changes of their own settings; its controller fails with a message of null."""
+    if resource_type is ResourceType.BROKER:
+        return KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown operations type {operation}")
+    return KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "")
 
 
 def check_min_isr(resource_type: ResourceType, resource_name: str, name: str, value: str | None) -> None:
@@ -206,11 +213,13 @@ def check_min_isr(resource_type: ResourceType, resource_name: str, name: str, va
 
 
 def check_resource_name(resource_type: ResourceType, name: str) -> None:
-    """Raises KafkaError (42)."""
+    """Raises KafkaError (17, 42)."""
     match resource_type:
         case ResourceType.TOPIC | ResourceType.GROUP if not name:
             kind = resource_type.name.lower()
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"Default {kind} resources are not allowed.")
+        case ResourceType.TOPIC:
+            check_name(name)
         case ResourceType.BROKER if name:
             if not name.removeprefix("-").isdecimal():
                 raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")

@@ -11,7 +11,6 @@ not, and brokers keep folders by id.
 Kafka: `ReplicationControlManager`, `ControllerApis`.
 """
 
-import re
 from collections import Counter
 from random import Random
 
@@ -19,8 +18,10 @@ from minikafka.controller.assignments import assigned, placed
 from minikafka.controller.configs import Change, Operation, checked_changes
 from minikafka.controller.image import MetadataImage, Partition, ResourceType, partition_record
 from minikafka.controller.state import ControllerSettings, ControllerState, Decision, decided
+from minikafka.effective import broker_layers, holding
 from minikafka.records.metadata import ConfigRecord, MetadataRecord, RemoveTopicRecord, TopicRecord
-from minikafka.topic_options import TOPIC_OPTIONS, effective
+from minikafka.topic_names import check_name
+from minikafka.topic_options import TOPIC_OPTIONS
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.topics import (
     CreatePartitionsRequest,
@@ -32,30 +33,12 @@ from minikafka.wire.messages.topics import (
 )
 from minikafka.wire.types import ZERO_UUID, uuid_text
 
-NAME_LENGTH_MAX = 249  # a folder is named after the topic, with the partition's number and a suffix behind
-LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 METADATA_TOPIC = "__cluster_metadata"
 PARTITIONS_IN_A_REQUEST_MAX = 10_000
 REPLICATION_FACTOR_MAX = 32_767
 
 TopicRequest = CreateTopicsRequest.Topic
 TopicResponse = CreateTopicsResponse.Topic
-
-
-def check_name(name: str) -> None:
-    """Raises KafkaError (17) if no topic may be called so."""
-
-    def refused(reason: str) -> KafkaError:
-        return KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {reason}")
-
-    if not name:
-        raise refused("the empty string is not allowed")
-    if name in (".", ".."):
-        raise refused(f"'{name}' is not allowed")
-    if len(name) > NAME_LENGTH_MAX:
-        raise refused(f"the length of '{name}' is longer than the max allowed length {NAME_LENGTH_MAX}")
-    if not LEGAL_NAME.fullmatch(name):
-        raise refused(f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
 
 
 def check_collision(image: MetadataImage, name: str) -> None:
@@ -208,12 +191,9 @@ def effective_settings(
 ) -> list[TopicResponse.Config]:
     """Every setting of a topic with these of its own, and where each comes from."""
     given = {record.name: record.value for record in own if record.value is not None}
-    cluster = image.configs.get((ResourceType.BROKER, ""), {})
-    answers = []
-    for name in sorted(TOPIC_OPTIONS.options):
-        value, source = effective(TOPIC_OPTIONS.options[name], given, cluster, settings.broker_values)
-        answers.append(TopicResponse.Config(name=name, value=value, config_source=source))
-    return answers
+    layers = broker_layers(image, settings.node_id, settings.broker_values)
+    holds = {name: holding(option, given, layers) for name, option in sorted(TOPIC_OPTIONS.options.items())}
+    return [TopicResponse.Config(name=name, value=it.value, config_source=it.source) for name, it in holds.items()]
 
 
 def create_partitions(state: ControllerState, request: CreatePartitionsRequest, now_ms: int) -> Decision:
@@ -274,32 +254,40 @@ def grow_topic(state: ControllerState, topic: CreatePartitionsRequest.Topic) -> 
 
 
 def delete_topics(state: ControllerState, request: DeleteTopicsRequest, now_ms: int) -> Decision:
-    """By name up to version 5, by name or id from 6 on."""
+    """By name up to version 5, by name or id from 6 on.  A topic that is named both ways in one request stays."""
     asked = [(topic.name, topic.topic_id) for topic in request.topics]
     asked += [(name, ZERO_UUID) for name in request.topic_names]
-    times = Counter(asked)
-    records: list[MetadataRecord] = []
     responses = []
-    deleted: set[bytes] = set()
-    for (name, topic_id), count in times.items():
-        code, message = ErrorCode.NONE, None
+    found: dict[bytes, str] = {}
+    supplied_again: set[bytes] = set()
+    for (name, topic_id), count in Counter(asked).items():
         try:
             if count > 1:
                 what = "id" if name is None else "name"
                 raise KafkaError(ErrorCode.INVALID_REQUEST, f"Duplicate topic {what}.")
             name, topic_id = found_topic(state, name, topic_id)
-            if topic_id in deleted:
-                raise KafkaError(
-                    ErrorCode.INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied."
-                )
-            deleted.add(topic_id)
-            records.append(RemoveTopicRecord(topic_id=topic_id))
         except KafkaError as error:
-            code, message = error.code, str(error)
-        responses.append(
-            DeleteTopicsResponse.Topic(name=name, topic_id=topic_id, error_code=code, error_message=message)
-        )
+            responses.append(deletion(name, topic_id, error))
+            continue
+        if topic_id in found:
+            supplied_again.add(topic_id)
+        found[topic_id] = name
+    records: list[MetadataRecord] = []
+    twice = KafkaError(ErrorCode.INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied.")
+    for topic_id, name in found.items():
+        if topic_id in supplied_again:
+            responses.append(deletion(name, topic_id, twice))
+        else:
+            responses.append(deletion(name, topic_id))
+            records.append(RemoveTopicRecord(topic_id=topic_id))
     return decided(records, DeleteTopicsResponse(responses=responses))
+
+
+def deletion(name: str | None, topic_id: bytes, error: KafkaError | None = None) -> DeleteTopicsResponse.Topic:
+    """How it went with one topic."""
+    if error is None:
+        return DeleteTopicsResponse.Topic(name=name, topic_id=topic_id)
+    return DeleteTopicsResponse.Topic(name=name, topic_id=topic_id, error_code=error.code, error_message=str(error))
 
 
 def found_topic(state: ControllerState, name: str | None, topic_id: bytes) -> tuple[str, bytes]:

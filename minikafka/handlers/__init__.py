@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from minikafka.handlers.admin import forward
 from minikafka.handlers.cluster import api_versions
-from minikafka.handlers.configs import describe_configs
+from minikafka.handlers.configs import alter_configs, describe_configs, incremental_alter_configs
 from minikafka.handlers.envelope import envelope
 from minikafka.handlers.fetch import fetch
 from minikafka.handlers.groups import (
@@ -54,11 +54,11 @@ HANDLERS: dict[str, dict[int, Callable[..., None]]] = {
         22: init_producer_id,
         23: offset_for_leader_epoch,
         32: describe_configs,
-        33: forward,  # AlterConfigs
+        33: alter_configs,
         37: forward,  # CreatePartitions
         42: delete_groups,
         43: forward,  # ElectLeaders
-        44: forward,  # IncrementalAlterConfigs
+        44: incremental_alter_configs,
         47: offset_delete,
     },
     "controller": {

@@ -14,6 +14,7 @@ Source: Kafka `ReplicaManager.fetchOffset`, `Partition.fetchOffsetForTimestamp`;
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -37,22 +38,22 @@ OFFSET_NOT_AVAILABLE_SINCE = 5
 def list_offsets(
     broker: Broker, request: ListOffsetsRequest, context: RequestContext, reply: Callable[[ListOffsetsResponse], None]
 ) -> None:
-    """An offset for each partition and time asked for."""
-    seen: set[tuple[str, int]] = set()
-    topics = []
+    """An offset for each partition asked for; one asked for twice is refused, in one row."""
+    asked_for = Counter((topic.name, asked.partition_index) for topic in request.topics for asked in topic.partitions)
+    topics: dict[str, list[Answer]] = {}
     for topic in request.topics:
-        answers = []
+        answers = topics.setdefault(topic.name, [])
         for asked in topic.partitions:
-            twice = (topic.name, asked.partition_index) in seen
-            seen.add((topic.name, asked.partition_index))
+            times = asked_for.pop((topic.name, asked.partition_index), 0)
+            if not times:
+                continue
             try:
-                if twice:
+                if times > 1:
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 answers.append(offset_for(broker, topic.name, asked, request, context.api_version))
             except KafkaError as error:
                 answers.append(answer(asked.partition_index, error.code))
-        topics.append(ListOffsetsResponse.Topic(name=topic.name, partitions=answers))
-    reply(ListOffsetsResponse(topics=topics))
+    reply(ListOffsetsResponse(topics=[ListOffsetsResponse.Topic(name=n, partitions=a) for n, a in topics.items()]))
 
 
 def answer(index: int, error: ErrorCode, timestamp: int = -1, offset: int = -1, epoch: int = -1) -> Answer:

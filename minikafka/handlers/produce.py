@@ -11,7 +11,7 @@ Source: Kafka `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from minikafka.handlers.internal_topics import INTERNAL
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from minikafka.broker import Broker
     from minikafka.server import RequestContext
 
+Asked = ProduceRequest.Topic
 Topic = ProduceResponse.Topic
 Answer = ProduceResponse.Topic.Partition
 ALL, LEADER, NONE = -1, 1, 0
@@ -42,7 +43,7 @@ def produce(
     any_failed = False
     now_ms, wall_ms = broker.now_ms(), broker.wall_ms()
     topics = []
-    for topic in request.topic_data:
+    for topic, parts in named_once(request.topic_data):
         answers = []
         if context.api_version >= WITH_TOPIC_IDS:
             topic_id: bytes | None = topic.topic_id
@@ -50,7 +51,7 @@ def produce(
             name = known.name if known is not None else ""
         else:
             topic_id, name = broker.image.topic_ids.get(topic.name), topic.name
-        for asked in topic.partition_data:
+        for asked in parts:
             partition = broker.partitions.get((topic_id, asked.index))  # type: ignore[arg-type]
             try:
                 if partition is None or acks not in ACKS or name in INTERNAL:
@@ -95,6 +96,18 @@ def produce(
         waiting.begin(now_ms, request.timeout_ms)
     else:
         reply(response)
+
+
+def named_once(topics: list[Asked]) -> Iterable[tuple[Asked, Iterable[Asked.Partition]]]:
+    """Each topic with its partitions.  One that is named twice is written once, with what was said last: as in Kafka."""
+    if len(topics) == 1 and len(topics[0].partition_data) == 1:
+        return ((topics[0], topics[0].partition_data),)
+    once: dict[tuple[str, bytes], tuple[Asked, dict[int, Asked.Partition]]] = {}
+    for topic in topics:
+        _, parts = once.setdefault((topic.name, topic.topic_id), (topic, {}))
+        for part in topic.partition_data:
+            parts[part.index] = part
+    return [(topic, parts.values()) for topic, parts in once.values()]
 
 
 def refusal(broker: Broker, topic_id: bytes | None, topic: str, index: int, acks: int) -> KafkaError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FETCH_AHEAD = 0.9
 """The part of a block after which the next is asked for."""
 ANSWER_S = 5.0
+NONE = -1  # what a producer without an id says of id and epoch
 
 
 class ProducerIds:
@@ -80,7 +81,10 @@ def init_producer_id(
     context: RequestContext,
     reply: Callable[[InitProducerIdResponse], None],
 ) -> None:
-    """A new id with epoch 0; 14, which clients repeat, while the block is fetched."""
+    """A new id with epoch 0; 14, which clients repeat, while the block is fetched.  An id without its epoch is no id."""
+    if (request.producer_id == NONE) != (request.producer_epoch == NONE):
+        reply(InitProducerIdResponse(error_code=ErrorCode.INVALID_REQUEST, producer_epoch=NONE))
+        return
     if request.transactional_id is not None:
         empty = ErrorCode.INVALID_REQUEST
         final = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED

@@ -37,7 +37,7 @@ from minikafka.log.segment import Segment
 from minikafka.log.segmented_log import NOTHING, PLACES_MAX, SegmentedLog, Slice
 from minikafka.log.settings import LogSettings
 from minikafka.log.transaction_index import AbortedTransaction
-from minikafka.log.validation import Origin, RecordsRefused
+from minikafka.log.validation import FEW, RECORD_MIN, Origin, RecordsRefused
 from minikafka.records.batch import (
     CODEC_MASK,
     CONTROL,
@@ -55,6 +55,7 @@ from minikafka.records.batch import (
     checksum_holds,
     read_header,
     recompress,
+    stamp_newest,
     stamp_time,
     walk,
 )
@@ -166,6 +167,16 @@ class PartitionLog(SegmentedLog):
             raise validation.corrupt(batch, self.name)
 
         client = origin is Origin.CLIENT
+        if client:
+            if batch.attributes & CODEC_MASK:
+                validation.check_packed(records, batch, self.name)
+            elif batch.record_count <= FEW:
+                newest = validation.newest_of_few(records, batch, self.name)
+                if newest != batch.max_timestamp:
+                    records = bytearray(records)
+                    batch = stamp_newest(records, batch, newest)
+            elif batch.record_count * RECORD_MIN > size - HEADER_SIZE:
+                raise validation.ill_structured(self.name)
         if client and (self._by_record or batch.max_timestamp > now_ms + settings.timestamp_after_max_ms):
             validation.check_records(records, batch, self.name, settings, now_ms)
         if settings.codec is not None and settings.codec != batch.codec:

@@ -4,7 +4,8 @@ The log looks at the header once, by one comparison of everything that is usual;
 it is found out what is wrong.  What needs the records themselves is asked only of topics with a rule about them.
 
     INVALID_RECORD (87)              none or several batches, another magic, base offset not 0, offsets and count that
-                                     disagree, a control batch, a producer without a sequence; a compacted topic: no key
+                                     disagree, a control batch, a producer without a sequence; more records said than
+                                     there can be, bytes behind the last; a compacted topic: no key
     MESSAGE_TOO_LARGE (10)           above max.message.bytes, as sent
     CORRUPT_MESSAGE (2)              an impossible length, a checksum that does not hold
     INVALID_TIMESTAMP (32)           outside message.timestamp.before.max.ms and .after.max.ms
@@ -12,7 +13,9 @@ it is found out what is wrong.  What needs the records themselves is asked only 
     UNKNOWN_SERVER_ERROR (-1)        a codec that there is not, records that cannot be read
 
 Different: Kafka reads every record of every batch and so finds damage under a good checksum, and mends a largest timestamp
-that is not; here records are read where keys are needed or a finite `message.timestamp.before.max.ms` is set.
+that is not.  Here the records of a batch are stepped over, from length to length, when they are at most three and not
+packed; of others it is asked whether so many could fit, or whether the packed bytes begin as their codec does.  Records are
+read where keys are needed or a finite `message.timestamp.before.max.ms` is set.
 
 Source: Kafka's `ProduceRequest.java` validateRecords, `UnifiedLog.java` analyzeAndValidateRecords, `LogValidator.java`;
 each answer asked of a running 4.1.1.  Next: partition_log.py.
@@ -38,13 +41,19 @@ from minikafka.records.batch import (
     read_header,
     read_records,
 )
-from minikafka.records.compression import Codec
+from minikafka.records.compression import Codec, begins_as
+from minikafka.records.varint import read_varint
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 MAGIC_AT = 16
 SIGNED_BYTE = Struct(">b")
 OLD_OVERHEAD = 14  # of the first message format: what Kafka's text says
 SHOWN_ERRORS = 3
+FEW = 3  # records that are stepped over when they are produced
+RECORD_MIN = 7  # bytes: length, attributes, two deltas, no key, no value, no headers
+VARLONG_BYTES = 10
+FIRST = Struct("<HBB")  # length (and attributes), attributes or timestamp delta, timestamp delta or offset delta
+NO_TIMESTAMP = -1
 
 
 class Origin(Enum):
@@ -190,6 +199,62 @@ def bad_timestamps(record_errors: Sequence[tuple[int, str]]) -> RecordsRefused:
     return RecordsRefused(
         ErrorCode.INVALID_TIMESTAMP, "One or more records have been rejected due to invalid timestamp", record_errors
     )
+
+
+def newest_of_few(records: Buffer, batch: Batch, partition: str) -> int:
+    """The largest timestamp of a few records that are not packed.  Raises KafkaError unless they fill their batch.
+
+    How a batch of one record begins is known before it is read, but for keys and values: a length that reaches to the end,
+    no attributes, no later than the batch.  One look tells that it is so.
+    """
+    if batch.record_count == 1:
+        body = batch.length + (PREFIX_SIZE - HEADER_SIZE - 1)
+        if body < 64:
+            length = body << 1
+        else:
+            body -= 1
+            length = (body & 63) << 1 | 0x80 | body >> 6 << 8
+        if body + 1 >= RECORD_MIN and length < 0x8000 and FIRST.unpack_from(records, HEADER_SIZE) == (length, 0, 0):
+            return batch.base_timestamp
+    return newest_by_steps(records, batch, partition)
+
+
+def newest_by_steps(records: Buffer, batch: Batch, partition: str) -> int:
+    """The same from length to length: keys and values are not looked at."""
+    position, newest, end = HEADER_SIZE, NO_TIMESTAMP - batch.base_timestamp, batch.size
+    try:
+        for _ in range(batch.record_count):
+            length = records[position]
+            if length < 0x80 and not length & 1:
+                length >>= 1
+                position += 1
+            else:
+                length, position = read_varint(records, position)
+            if length < RECORD_MIN - 1:
+                raise ill_structured(partition)
+            delta = records[position + 1]
+            if delta:
+                delta, _ = read_varint(records, position + 1, VARLONG_BYTES)
+            if delta > newest:
+                newest = delta
+            position += length
+    except IndexError:
+        raise ill_structured(partition) from None
+    except ValueError as error:
+        raise refuse(ErrorCode.UNKNOWN_SERVER_ERROR, f"{error} in topic partition {partition}") from None
+    if position != end:
+        raise ill_structured(partition)
+    return batch.base_timestamp + newest
+
+
+def check_packed(records: Buffer, batch: Batch, partition: str) -> None:
+    """Raises KafkaError when the bytes cannot be of the codec that the header names."""
+    if not begins_as(batch.codec, memoryview(records)[HEADER_SIZE : batch.size]):
+        raise refuse(ErrorCode.UNKNOWN_SERVER_ERROR, f"Not {Codec(batch.codec).name} in topic partition {partition}")
+
+
+def ill_structured(partition: str) -> KafkaError:
+    return refuse(ErrorCode.INVALID_RECORD, f"Found invalid record structure in topic partition {partition}")
 
 
 def looks_at_records(settings: LogSettings) -> bool:

@@ -219,3 +219,11 @@ def stamp_time(data: bytearray | memoryview, batch: Batch, append_time_ms: int |
     MAX_TIMESTAMP.pack_into(data, MAX_TIMESTAMP_AT, batch.max_timestamp)
     seal(data)
     return batch
+
+
+def stamp_newest(data: bytearray | memoryview, batch: Batch, max_timestamp: int) -> Batch:
+    """Write the largest timestamp of the records in `data`, where its producer gave another, and a new checksum."""
+    batch = batch._replace(max_timestamp=max_timestamp)
+    MAX_TIMESTAMP.pack_into(data, MAX_TIMESTAMP_AT, max_timestamp)
+    seal(data)
+    return batch

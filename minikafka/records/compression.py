@@ -27,6 +27,10 @@ XERIAL_HEADER = XERIAL_MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
 XERIAL_BLOCK = 32 * 1024  # bytes of plain data in each block, as snappy-java cuts them
 LENGTH = Struct(">i")
 GROWTH = 8
+FIRST_BYTES = {1: b"\x1f\x8b\x08", 3: b"\x04\x22\x4d\x18", 4: b"\x28\xb5\x2f\xfd"}
+"""Of the frames that name themselves."""
+TRIED_MAX = 256
+"""Bytes of a raw snappy block which is unpacked to see whether it is one: half a microsecond."""
 FULL = "failed to write whole buffer"  # what cramjam says when the output does not fit
 
 
@@ -55,10 +59,27 @@ def pack(codec: int, data: Buffer) -> bytes:
         packer.compress(bytes(data))
         return bytes(packer.finish())
     if codec == Codec.ZSTD:
-        return bytes(cramjam.zstd.compress(data, level=3))
+        return _pack_zstd(data)
     if codec == Codec.NONE:
         return bytes(data)
     raise CompressionError(f"Unknown compression type id: {codec}")
+
+
+def begins_as(codec: int, data: memoryview) -> bool:
+    """Whether `data`, packed by a codec that there is, begins like it: what can be told without unpacking.
+
+    A raw snappy block has no mark of its own; a small one is tried.
+    """
+    mark = FIRST_BYTES.get(codec)
+    if mark is not None:
+        return data[: len(mark)] == mark
+    if data[: len(XERIAL_MAGIC)] == XERIAL_MAGIC or len(data) > TRIED_MAX:
+        return True
+    try:
+        _unpack_block(bytearray(), data, UNPACKED_MAX)
+    except (cramjam.DecompressionError, CompressionError):
+        return False
+    return True
 
 
 def unpack(codec: int, data: Buffer, unpacked_max: int = UNPACKED_MAX) -> Buffer:
@@ -94,6 +115,13 @@ def _pack_xerial(data: Buffer) -> bytes:
         out += LENGTH.pack(len(block))
         out += block
     return bytes(out)
+
+
+def _pack_zstd(data: Buffer) -> bytes:
+    """As a stream that is flushed before it ends, which is how Java's clients and brokers write it: the same bytes."""
+    packer = cramjam.zstd.Compressor(level=3)
+    packer.compress(bytes(data))
+    return bytes(packer.flush()) + bytes(packer.finish())
 
 
 def _unpack_snappy(data: Buffer, unpacked_max: int) -> bytearray:

@@ -46,6 +46,7 @@ class LeaderLink:
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._come = 0  # of the answer that is overdue
         self._lost = asyncio.Event()
         self._stopped = False
 
@@ -71,6 +72,7 @@ class LeaderLink:
     def _on_lost(self, link: PeerLink) -> None:
         self.link = None
         self._asked = False
+        self._come = 0
         self._forget_timers()
         self._lost.set()
 
@@ -111,13 +113,22 @@ class LeaderLink:
         self.fetch()
 
     def _check_overdue(self) -> None:
-        """The leader is silent: frozen, or cut off.  Its connection may look well for minutes yet."""
+        """The leader is silent: frozen, or cut off.  Its connection may look well for minutes yet.
+
+        An answer that is still coming in is no silence, however long it takes: whoever gave up on it would ask for the
+        same again, over the same slow line, for ever.
+        """
         self._overdue = None
         left = self._answer_due - self._loop.time()
         if left > 0:
+            self._come = 0
             self._overdue = self._loop.call_later(left, self._check_overdue)
         elif self._asked and self.link is not None:
-            self.link.abort("no answer to a fetch")
+            come, self._come = self._come, self.link.partly_received
+            if self._come > come:
+                self._overdue = self._loop.call_later(ANSWER_MARGIN_S, self._check_overdue)
+            else:
+                self.link.abort("no answer to a fetch")
 
     def _answered(self, response: FetchResponse | None) -> None:
         self._asked = False

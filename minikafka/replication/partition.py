@@ -229,13 +229,16 @@ class Partition:
         for watcher in list(self.watchers):
             watcher.moved(self)
 
-    def check_leader(self, current_leader_epoch: int = -1) -> None:
-        """That this replica leads, and that the client knows the same epoch.  Raises 6, 74, 75."""
+    def check_leader(self, current_leader_epoch: int = -1, *, or_follower: bool = False) -> None:
+        """That this replica leads, unless it may as well follow, and that the client knows the same epoch.
+
+        Raises 6, 74, 75.
+        """
         if current_leader_epoch >= 0 and current_leader_epoch != self.leader_epoch:
             if current_leader_epoch < self.leader_epoch:
                 raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
             raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
-        if not self.leading:
+        if not self.leading and not or_follower:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
     # -- the leader: records ----------------------------------------------------------------------------------------
@@ -362,7 +365,8 @@ class Partition:
         """A fetch of `broker` from `offset`: it has everything below.  Raises 6 for one that holds no replica, or whose
         broker has been restarted since."""
         follower = self.followers.get(broker)
-        if follower is None or (broker_epoch != NOT_KNOWN and broker_epoch < follower.broker_epoch):
+        registered = self.brokers.epoch_of(broker)
+        if follower is None or NOT_KNOWN < broker_epoch < max(follower.broker_epoch, registered):
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         follower.fetched(offset, log_start, self.log.log_end_offset, broker_epoch, now_ms)
         if broker not in self.isr:

@@ -119,7 +119,7 @@ _ROWS = (
     _api(groups, "Heartbeat",                         "0-4",   BROKER, "READ", "GROUP"),
     _api(groups, "LeaveGroup",                        "0-5",   BROKER, "READ", "GROUP"),
     _api(groups, "SyncGroup",                         "0-5",   BROKER, "READ", "GROUP"),
-    _api(groups, "DescribeGroups",                    "0-5",   BROKER, "DESCRIBE", "GROUP", served="0-6"),
+    _api(groups, "DescribeGroups",                    "0-6",   BROKER, "DESCRIBE", "GROUP"),
     _api(groups, "ListGroups",                        "0-5",   BROKER, "DESCRIBE", "CLUSTER"),
     _api(security, "SaslHandshake",                   "none",  BOTH),
     _api(cluster, "ApiVersions",                      "0-4",   BOTH),

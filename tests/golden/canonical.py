@@ -11,8 +11,9 @@ Of a text for people only its presence counts: the wording is each server's own.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from minikafka.records.batch import BadBatch, checksum_holds, read_header, read_records
 from minikafka.wire.types import ZERO_UUID, Field, Struct, uuid_text
@@ -165,20 +166,28 @@ def _records(data: bytes, position: int) -> Any:
     return [(record.offset, record.timestamp_ms, record.key, record.value, list(record.headers)) for record in records]
 
 
-def differences(recorded: Any, played: Any, path: str = "") -> list[str]:
-    """Where two canonical values part, one line each."""
+class Difference(NamedTuple):
+    """Where two canonical values part."""
+
+    path: str
+    """From the message to the field, "topics[0].error_code"."""
+    recorded: Any
+    played: Any
+
+
+ABSENT = "<absent>"
+
+
+def differences(recorded: Any, played: Any, path: str = "") -> Iterator[Difference]:
+    """Every place where two canonical values part, as deep as can be."""
     if isinstance(recorded, dict) and isinstance(played, dict):
-        found = []
         for key in [*recorded, *(key for key in played if key not in recorded)]:
-            found += differences(recorded.get(key, "<absent>"), played.get(key, "<absent>"), f"{path}.{key}".strip("."))
-        return found
-    if isinstance(recorded, list) and isinstance(played, list) and len(recorded) == len(played):
-        return [
-            line
-            for at, (left, right) in enumerate(zip(recorded, played, strict=True))
-            for line in differences(left, right, f"{path}[{at}]")
-        ]
-    return [] if recorded == played else [f"{path}: recorded {recorded!r}, now {played!r}"]
+            yield from differences(recorded.get(key, ABSENT), played.get(key, ABSENT), f"{path}.{key}".strip("."))
+    elif isinstance(recorded, list) and isinstance(played, list):
+        for at, (left, right) in enumerate(zip_longest(recorded, played, fillvalue=ABSENT)):
+            yield from differences(left, right, f"{path}[{at}]")
+    elif recorded != played:
+        yield Difference(path, recorded, played)
 
 
 def render(value: dict[str, Any], width: int = 110) -> list[str]:

@@ -13,7 +13,7 @@ from minikafka.wire.compile import encode
 from minikafka.wire.frame import request_header, response_header
 from tests.golden import files
 from tests.golden.play import Step, answer_version
-from tests.golden.replay import replay
+from tests.golden.replay import LISTED, listed, replay
 from tests.golden.stories import THEMES
 
 RECORDED = {name: files.read(files.FOLDER / f"{name}.txt") for name in THEMES}
@@ -62,25 +62,25 @@ def read_by_kio(schema, data: bytes, position: int) -> int:
     return position + size
 
 
-DIFFERENCES = files.FOLDER.parent / "differences.tsv"
-
-
-def known_differences(theme: str) -> set[str]:
-    """Stories of a theme in which our broker is known to answer otherwise."""
-    rows = [line.split("\t") for line in DIFFERENCES.read_text().split("\n") if line]
-    return {story.partition(".")[2] for story, _ in rows if story.partition(".")[0] == theme}
-
-
 @pytest.mark.parametrize("theme", THEMES)
-def test_our_broker_answers_as_apache_kafka_did(theme):
+def test_our_broker_answers_as_apache_kafka_did_but_for_the_listed_differences(theme):
     story = THEMES[theme]
     with mini_kafka_cluster(story.brokers, *story.overrides) as kafka:
         addresses = {node.node_id: ("127.0.0.1", node.port) for node in kafka.nodes}
         found = replay(story, addresses, RECORDED[theme])
-    known = known_differences(theme)
-    assert [line for line in found if line.partition(": ")[0].partition(".")[2] not in known] == []
+    assert sorted(map(str, found)) == sorted(map(str, listed(theme)))
 
 
-def test_every_known_difference_is_of_a_story_there_is():
-    stories = {f"{theme}.{scene.name}" for theme in THEMES for scene in RECORDED[theme]}
-    assert [line for line in DIFFERENCES.read_text().split("\n") if line and line.split("\t")[0] not in stories] == []
+def test_every_listed_difference_is_of_a_step_there_is():
+    steps = {
+        (f"{theme}.{scene.name}", f"{number} {step.what}")
+        for theme in THEMES
+        for scene in RECORDED[theme]
+        for number, step in enumerate(scene.steps, 1)
+    }
+    stories = {story for story, _ in steps}
+    rows = [row for theme in THEMES for row in listed(theme)]
+    assert len(rows) == sum(bool(line) for line in LISTED.read_text().split("\n"))
+    assert [
+        row for row in rows if (row.story, row.step) not in steps and not (row.step == "end" and row.story in stories)
+    ] == []

@@ -34,7 +34,7 @@ def command(*arguments: str) -> list[str]:
     ("arguments", "said"),
     [
         (["--lissteners", "x"], "--lissteners: 'lissteners x': Bad directive or wrong number of arguments"),
-        (["--node.id", "x"], "--node.id: 'node.id x': argument couldn't be parsed into an integer"),
+        (["--node.id", "x"], "--node.id: 'node.id x': Not a number of type INT"),
         (["--override", "node.id"], "arguments: '--override node.id': expected key=value"),
         (["--override"], "arguments: '--override': expected key=value"),
         (["--override", "mini.dial.2=nowhere"], "'mini.dial.2 nowhere': expected host:port"),

@@ -4,6 +4,9 @@ Each mistake stands in the place of a function of the honest brokers while a see
 were mistakes of this very broker, found by the first seeds that it ran.
 """
 
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from unittest.mock import patch
@@ -18,6 +21,7 @@ from minikafka.groups import loading
 from minikafka.groups.group import Group, State
 from minikafka.groups.membership import Membership
 from minikafka.groups.writes import Writes
+from minikafka.log import recovery
 from minikafka.log.epochs import LeaderEpochs
 from minikafka.log.partition_log import PartitionLog
 from minikafka.log.producer_state import ProducerState
@@ -26,6 +30,8 @@ from minikafka.replication.fetcher import Fetcher
 from minikafka.replication.partition import Follower, Partition
 from scenarios.kafka_group import Ways
 from scenarios.kafka_nemesis import FLUSHED_FAULTS
+from simulation.world import World
+from tests.simulations.cut_off_leader import judge_course
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Bug:
     faults   where to look for it; empty: as the seed draws them
     flushed  with an fsync for each write, or without; None: as the seed draws it
     group    whether it is about consumer groups; the others do without, and are the quicker for it
+    course   what is run instead of faults at random, where only a course of events set out step by step leads to it
     """
 
     replaced: list[tuple[object, str, object]]
@@ -45,22 +52,25 @@ class Bug:
     faults: tuple[str, ...]
     flushed: bool | None
     group: bool
+    course: Course | None
 
 
+Course = Callable[[World], Awaitable[object]]
 BUGS: dict[str, Bug] = {}
 SEEDS_EACH = 60
 SET_BY_EACH = ("under_min_isr",)
 """Attributes that each object sets for itself: a property in their place takes no notice."""
 
 
-def bug(owner, name, *, told, faults=(), first=1, flushed=None, group=False):
+def bug(owner, name, *, told, faults=(), first=1, flushed=None, group=False, course=None):
     """The decorated function takes the place of `owner.name`; its own name is the name of the bug."""
 
     def plant(wrong):
         title = wrong.fget.__name__ if isinstance(wrong, property) else wrong.__name__
         if isinstance(wrong, property):
             wrong = wrong.setter(lambda self, value: None)
-        entry = BUGS.setdefault(title, Bug([], range(first, first + SEEDS_EACH), told, faults, flushed, group))
+        seeds = range(first, first + (1 if course else SEEDS_EACH))
+        entry = BUGS.setdefault(title, Bug([], seeds, told, faults, flushed, group, course))
         entry.replaced.append((owner, name, wrong))
         return wrong
 
@@ -73,6 +83,8 @@ async def judge_planted(world, name):
     with ExitStack() as stack:
         for owner, attribute, wrong in entry.replaced:
             stack.enter_context(patch.object(owner, attribute, wrong, create=attribute in SET_BY_EACH))
+        if entry.course is not None:
+            return await entry.course(world)
         flushed = world.random("profile").random() < 0.5 if entry.flushed is None else entry.flushed
         plan = drawn_plan(world.random("plan"), flushed)
         faults = entry.faults or plan.weather.faults
@@ -94,6 +106,7 @@ reign_begun = Partition._begin_reign
 advanced = Partition.advance_high_watermark
 appended_from_leader = PartitionLog.append_as_follower
 merged = Registered.merge
+truncated = PartitionLog.truncate_to
 
 
 # When a record counts as committed
@@ -286,3 +299,7 @@ def a_coordinator_forgets_which_generation_it_was(group_id, value):
     group = group_read(group_id, value)
     group.generation = 0
     return group
+@bug(PartitionLog, "truncate_to", told="is lost", course=judge_course)
+def what_is_cut_off_a_log_stays_known_of_its_producers(self, offset):
+    with patch.object(recovery, "load_producers", lambda log: None):
+        truncated(self, offset)

@@ -1,7 +1,9 @@
 """Settings of topics, brokers and groups: described, replaced, changed one by one, refused."""
 
+from collections.abc import Callable
+
 from minikafka.wire.messages.configs import AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest
-from tests.golden.play import Connection, Stage, Theme
+from tests.golden.play import Answer, Connection, Stage, Theme
 
 theme = Theme(
     "configs",
@@ -19,6 +21,51 @@ CHOSEN = [
     "max.message.bytes",
     "unclean.leader.election.enable",
 ]
+
+OF_A_BROKER = """
+    authorizer.class.name auto.create.topics.enable auto.leader.rebalance.enable background.threads
+    broker.heartbeat.interval.ms broker.rack broker.session.timeout.ms compression.gzip.level compression.lz4.level
+    compression.type compression.zstd.level connections.max.idle.ms connections.max.reauth.ms
+    controlled.shutdown.enable controller.listener.names controller.quorum.append.linger.ms
+    controller.quorum.bootstrap.servers controller.quorum.election.backoff.max.ms
+    controller.quorum.election.timeout.ms controller.quorum.fetch.timeout.ms controller.quorum.request.timeout.ms
+    controller.quorum.retry.backoff.ms default.replication.factor delete.records.purgatory.purge.interval.requests
+    delete.topic.enable fetch.max.bytes fetch.purgatory.purge.interval.requests group.consumer.assignors
+    group.consumer.heartbeat.interval.ms group.consumer.session.timeout.ms group.coordinator.append.linger.ms
+    group.coordinator.rebalance.protocols group.coordinator.threads group.initial.rebalance.delay.ms
+    group.max.session.timeout.ms group.max.size group.min.session.timeout.ms initial.broker.registration.timeout.ms
+    inter.broker.listener.name leader.imbalance.check.interval.seconds listener.security.protocol.map
+    log.cleaner.backoff.ms log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
+    log.cleaner.io.buffer.size log.cleaner.io.max.bytes.per.second log.cleaner.max.compaction.lag.ms
+    log.cleaner.min.cleanable.ratio log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy
+    log.dir.failure.timeout.ms log.flush.interval.messages log.flush.interval.ms
+    log.flush.offset.checkpoint.interval.ms log.flush.scheduler.interval.ms
+    log.flush.start.offset.checkpoint.interval.ms log.index.interval.bytes log.index.size.max.bytes
+    log.local.retention.bytes log.local.retention.ms log.message.timestamp.after.max.ms
+    log.message.timestamp.before.max.ms log.message.timestamp.type log.preallocate log.retention.bytes
+    log.retention.check.interval.ms log.retention.hours log.retention.minutes log.retention.ms log.roll.hours
+    log.roll.jitter.hours log.roll.jitter.ms log.roll.ms log.segment.bytes log.segment.delete.delay.ms
+    max.connection.creation.rate max.connections max.connections.per.ip max.connections.per.ip.overrides
+    max.incremental.fetch.session.cache.slots max.request.partition.size.limit message.max.bytes metadata.log.dir
+    metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms metadata.log.segment.bytes
+    metadata.log.segment.ms metadata.max.idle.interval.ms metadata.max.retention.bytes metadata.max.retention.ms
+    metric.reporters metrics.num.samples metrics.recording.level metrics.sample.window.ms min.insync.replicas
+    node.id num.partitions num.replica.alter.log.dirs.threads num.replica.fetchers offset.metadata.max.bytes
+    offsets.commit.timeout.ms offsets.load.buffer.size offsets.retention.check.interval.ms offsets.retention.minutes
+    offsets.topic.compression.codec offsets.topic.num.partitions offsets.topic.replication.factor
+    offsets.topic.segment.bytes process.roles producer.id.expiration.ms producer.purgatory.purge.interval.requests
+    queued.max.request.bytes queued.max.requests replica.fetch.backoff.ms replica.fetch.max.bytes
+    replica.fetch.min.bytes replica.fetch.response.max.bytes replica.fetch.wait.max.ms
+    replica.high.watermark.checkpoint.interval.ms replica.lag.time.max.ms replica.selector.class
+    replica.socket.receive.buffer.bytes replica.socket.timeout.ms request.timeout.ms security.inter.broker.protocol
+    share.coordinator.state.topic.min.isr share.coordinator.state.topic.replication.factor
+    socket.listen.backlog.size socket.receive.buffer.bytes socket.request.max.bytes socket.send.buffer.bytes
+    transaction.abort.timed.out.transaction.cleanup.interval.ms transaction.max.timeout.ms
+    transaction.partition.verification.enable transaction.remove.expired.transaction.cleanup.interval.ms
+    transaction.state.log.min.isr transaction.state.log.num.partitions transaction.state.log.replication.factor
+    transaction.state.log.segment.bytes transactional.id.expiration.ms unclean.leader.election.enable
+""".split()  # noqa: SIM905
+"""What ours knows of Kafka's settings, without folders, ports, and what the recorder itself sets."""
 
 
 def described(
@@ -102,6 +149,70 @@ def of_groups(stage: Stage) -> None:
     """A group has settings whether it is there or not."""
     a = stage.connect()
     a.ask(described(GROUP, "any-group", ["consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"], True), 4)
+
+
+@theme.story
+def groups_of_their_own(stage: Stage) -> None:
+    """What was set for a group stands alone; what was not is the brokers'."""
+    a = stage.connect()
+    session = "consumer.session.timeout.ms"
+    asked = described(GROUP, stage.name, [session, "consumer.heartbeat.interval.ms"], synonyms=True)
+
+    def holds(value: str) -> Callable[[Answer], bool]:
+        return lambda answer: any(config.value == value for config in answer.results[0].configs)
+
+    a.ask(changed(GROUP, stage.name, (session, SET, "46000")), 1)
+    a.until(holds("46000"), asked, 4)
+    a.ask(changed(GROUP, stage.name, ("no.such.thing", SET, "1")), 1)
+    a.ask(changed(GROUP, stage.name, (session, SET, "0")), 1)
+    a.ask(changed(GROUP, "", (session, SET, "46000")), 1)
+    a.ask(described(GROUP, "", [session]), 4)
+    a.ask(changed(GROUP, stage.name, (session, DELETE, None)), 1)
+    a.until(holds("45000"), asked, 4)
+
+
+@theme.story
+def all_of_a_broker(stage: Stage) -> None:
+    """Their types, defaults, what else they could come from, and which may change while the broker runs."""
+    stage.connect().ask(described(BROKER, "1", OF_A_BROKER, synonyms=True), 4)
+
+
+@theme.story
+def one_broker_over_all(stage: Stage) -> None:
+    """The setting of a single broker goes before that of all, both before its file; topics follow."""
+    a = stage.connect()
+    topic = stage.topic()
+    name = "log.retention.ms"
+
+    def holds(*values: str) -> Callable[[Answer], bool]:
+        def there(answer: Answer) -> bool:  # Apache Kafka tells whence a value is before the value is so
+            config = answer.results[0].configs[0]
+            return config.value == values[0] and [each.value for each in config.synonyms][: len(values)] == [*values]
+
+        return there
+
+    of_it, of_all = described(BROKER, "1", [name], synonyms=True), described(BROKER, "", [name], synonyms=True)
+    a.ask(changed(BROKER, "", (name, SET, "7000")), 1)
+    a.ask(changed(BROKER, "1", (name, SET, "8000")), 1)
+    a.until(holds("8000", "7000"), of_it, 4)
+    a.until(holds("7000"), of_all, 4)
+    a.until(holds("8000", "7000", "-1"), described(TOPIC, topic, ["retention.ms"], synonyms=True), 4)
+    a.ask(changed(BROKER, "1", (name, DELETE, None)), 1)
+    a.until(holds("7000", "-1"), of_it, 4)
+    a.ask(changed(BROKER, "", (name, DELETE, None)), 1)
+    a.until(holds("-1"), of_it, 4)
+
+
+@theme.story
+def of_nobody_known(stage: Stage) -> None:
+    """A broker's setting that no broker has may be a plugin's: it is kept, and its value is not shown."""
+    a = stage.connect()
+    name = "no.such.thing"
+    for who in ("1", ""):
+        a.ask(changed(BROKER, who, (name, SET, "secret")), 1)
+        a.until(lambda answer: answer.results[0].configs, described(BROKER, who, [name], synonyms=True), 4)
+        a.ask(changed(BROKER, who, (name, DELETE, None)), 1)
+        a.until(lambda answer: not answer.results[0].configs, described(BROKER, who, [name]), 4)
 
 
 @theme.story_by_version("AlterConfigs")
@@ -204,6 +315,14 @@ def of_brokers(stage: Stage) -> None:
     a.ask(changed(BROKER, "9", ("log.cleaner.threads", SET, "1")), 1)
     a.ask(changed(BROKER, "x", ("log.cleaner.threads", SET, "1")), 1)
     a.ask(changed(BROKER, "1", ("log.cleaner.threads", SET, "many")), 1)
+    a.ask(changed(BROKER, "1", ("log.cleaner.threads", APPEND, "1")), 1)
+    a.ask(changed(BROKER, "1", ("log.cleaner.threads", 7, "1")), 1)
+    a.ask(changed(BROKER, "1", ("log.cleaner.threads", SET, None)), 1)
+    a.ask(changed(BROKER, "", ("max.connections.per.ip", SET, "-1")), 1)
+    a.ask(changed(BROKER, "1", ("min.insync.replicas", SET, "2")), 1)
+    both = changed(BROKER, "9", ("log.cleaner.threads", SET, "1"))
+    both.resources += changed(TOPIC, stage.topic(), ("retention.ms", SET, "1")).resources
+    a.ask(both, 1)
 
 
 @theme.story

@@ -87,7 +87,7 @@ def test_validate_only_writes_nothing():
         ),
         (("retention.ms", APPEND, "1"), 40, "Can't APPEND to key retention.ms because its type is not LIST."),
         (("retention.ms", SET, None), 42, "Null value not supported for : retention.ms"),
-        (("retention.ms", 9, "1"), 42, "Unknown operations type 9"),
+        (("retention.ms", 9, "1"), -1, None),
         (
             ("min.compaction.lag.ms", SET, "6"),
             40,
@@ -112,6 +112,13 @@ def test_refusals_change_nothing(change, code, message):
     [
         (TOPIC, "none", 3, "The topic 'none' does not exist."),
         (TOPIC, "", 42, "Default topic resources are not allowed."),
+        (
+            TOPIC,
+            "no/name",
+            17,
+            "Topic name is invalid: 'no/name' contains one or more characters other than ASCII alphanumerics, '.', "
+            "'_' and '-'",
+        ),
         (GROUP, "", 42, "Default group resources are not allowed."),
         (BROKER, "x", 42, "Node id must be an integer, but it is: x"),
         (BROKER, "-1", 42, "Invalid negative broker ID."),
@@ -130,6 +137,11 @@ def test_settings_of_brokers_and_groups():
     assert alter(cluster, ("nope", SET, "9"), type=GROUP, name="g") == (40, "Unknown group config name: nope")
     assert settings(cluster, "0", BROKER) == {"log.cleaner.threads": "2"}
     assert settings(cluster, "g", GROUP) == {"consumer.session.timeout.ms": "9"}
+
+
+def test_an_unknown_operation_on_a_broker_is_named():
+    unknown = 42, "Unknown operations type 9"
+    assert alter(cluster_with_topic(), ("log.cleaner.threads", 9, "1"), type=BROKER, name="0") == unknown
 
 
 def test_min_insync_replicas_is_one_for_the_cluster():

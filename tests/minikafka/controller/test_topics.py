@@ -347,7 +347,6 @@ def test_what_cannot_be_deleted():
         (3, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION.message),
         (100, ErrorCode.UNKNOWN_TOPIC_ID.message),
         (42, "Duplicate topic name."),
-        (0, None),
         (42, "The provided topic name maps to an ID that was already supplied."),
     ]
 

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minikafka.records.compression import Codec, CompressionError, pack, unpack
+from minikafka.records.compression import Codec, CompressionError, begins_as, pack, unpack
 
 PACKED = [Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD]
+NAMED = [Codec.GZIP, Codec.LZ4, Codec.ZSTD]  # by their first bytes
 
 
 @pytest.mark.parametrize("codec", list(Codec))
@@ -53,3 +54,19 @@ def test_codecs_that_there_are_not(codec):
         unpack(codec, b"x")
     with pytest.raises(CompressionError, match="Unknown compression type id"):
         pack(codec, b"x")
+
+
+@pytest.mark.parametrize("codec", PACKED)
+@pytest.mark.parametrize("size", [0, 1, 50, 5000])
+def test_packed_bytes_begin_as_their_codec_does_and_others_do_not(codec, size):
+    data = bytes(range(256)) * (size // 256) + bytes(range(size % 256))
+    packed = memoryview(pack(codec, data))
+    assert begins_as(codec, packed)
+    assert [other for other in NAMED if begins_as(other, packed)] == [other for other in NAMED if other is codec]
+    assert not begins_as(codec, memoryview(b"\x0e\0\0\0\1\2x\0"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 50, 5000])
+def test_a_raw_snappy_block_is_snappy(size):
+    """librdkafka's framing: none at all."""
+    assert begins_as(Codec.SNAPPY, memoryview(bytes(cramjam.snappy.compress_raw(bytes(size)))))

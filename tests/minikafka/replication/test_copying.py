@@ -109,7 +109,7 @@ def test_a_batch_that_found_no_room_beside_another_partitions_comes_first_in_the
 
 def test_a_session_that_the_leader_lost_is_begun_anew(pair):
     pair.exchange()
-    pair.sessions.close(next(iter(pair.sessions)).session_id)
+    pair.sessions.close(next(iter(pair.sessions)))
     _, answer = pair.exchange()
     assert answer.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     request, answer = pair.exchange()

@@ -116,25 +116,34 @@ def test_a_proposed_member_is_waited_for_before_it_is_one():
     assert partition.log.high_watermark == 1
 
 
-@pytest.mark.parametrize("bar", ["fenced", "an older broker epoch"])
+@pytest.mark.parametrize("bar", ["fenced", "a broker epoch not heard of yet"])
 def test_who_may_not_join_is_not_proposed(bar):
     """KIP-841, KIP-903."""
     partition = leader()
     partition.update(registration(isr=(1, 2), partition_epoch=1), now_ms=0)
     if bar == "fenced":
         partition.brokers.barred.add(3)
-    fetched(partition, 3, 0, epoch=13 if bar == "fenced" else 9)
+    fetched(partition, 3, 0, epoch=13 if bar == "fenced" else 99)
     assert partition.proposal is None
 
 
 def test_fetches_of_an_earlier_life_count_for_nothing():
     partition = leader()
     append(partition)
-    fetched(partition, 3, 0, epoch=13)
-    with pytest.raises(KafkaError) as refused:
-        fetched(partition, 3, 1, epoch=12)
-    assert refused.value.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
+    fetched(partition, 3, 0, epoch=14)  # its broker tells it before the metadata does
+    for epoch in (13, 12, 0):
+        with pytest.raises(KafkaError) as refused:
+            fetched(partition, 3, 1, epoch=epoch)
+        assert refused.value.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
     assert partition.followers[3].log_end_offset == 0
+
+
+def test_the_first_fetch_counts_for_nothing_when_the_metadata_knows_a_later_life():
+    """Seen on Apache Kafka 4.1.1."""
+    partition = leader()
+    with pytest.raises(KafkaError) as refused:
+        fetched(partition, 3, 0, epoch=12)
+    assert refused.value.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
 
 
 def test_a_refused_proposal_leaves_the_set_as_it_was():
