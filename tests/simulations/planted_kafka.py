@@ -263,7 +263,7 @@ def a_stop_forgets_all_but_the_last_batch(self, batches):
 # Groups
 
 
-@bug(Group, "check_commit", told="had begun", faults=KILLS, group=True)
+@bug(Group, "check_commit", first=3, told="had begun", faults=KILLS, group=True)
 def a_commit_of_an_old_generation_is_taken(self, member_id, group_instance_id, generation):
     return commit_checked(self, member_id, group_instance_id, self.generation if generation >= 0 else generation)
 
@@ -274,7 +274,7 @@ def a_commit_is_answered_before_the_watermark(self, end_offset):
     self.committed(end_offset)
 
 
-@bug(Coordinating, "load", told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
+@bug(Coordinating, "load", first=5, told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
 async def a_coordinator_begins_with_what_it_knows_to_be_committed(self):
     """Its watermark lags behind: what the log holds above it may have been answered."""
     log = self.partition.log
