@@ -8,7 +8,8 @@
 What was committed *last* needs care.  A coordinator that was cut off does not know that it is none any more, and goes on
 telling what it knew: Kafka's OffsetFetch asks nobody else.  What it says may be old; but never older than the last time
 that it proved itself by an answer that rests on the log (a commit, the shares of a new generation).  So with each proof
-of a broker it is noted how many commits had been answered by the time it was asked, and it must know these for ever.
+of a broker it is noted how many commits had been answered by the time it was asked, and it must know these for ever,
+and those that it has answered itself.
 
 Source: Kafka's documentation, "Consumer Position"; KIP-62.  Next: kafka_group.py has the members.
 """
@@ -28,11 +29,13 @@ class Commit:
     """One that a member has sent.
 
     answered   how many had been before, and this one: their order; -1: not yet
+    by         the broker that has answered
     """
 
     generation: int
     offset: int
     answered: int = -1
+    by: int = -1
 
 
 class Mark(NamedTuple):
@@ -92,7 +95,7 @@ class GroupHistory:
                 f"{partition} after generation {asked.generation} had begun"
             )
         self._answers += 1
-        commit.answered = self._answers
+        commit.answered, commit.by = self._answers, broker
         self._proved(broker, asked)
 
     def was_refused(self, partition: int, commit: Commit) -> None:
@@ -102,7 +105,7 @@ class GroupHistory:
 
     def resumes(self, broker: int, partition: int, member: str, offset: int) -> None:
         """Broker `broker` tells `member` where the group was.  Raises Violated."""
-        known = self._known(partition, self._proven.get(broker, 0))
+        known = self._known(partition, self._proven.get(broker, 0), broker)
         possible = [known, *self._later(partition, known)]
         if offset not in [commit.offset for commit in possible]:
             raise Violated(
@@ -110,10 +113,14 @@ class GroupHistory:
                 f"it knew of {known.offset}, committed in generation {known.generation}: the commit is lost"
             )
 
-    def _known(self, partition: int, answers: int) -> Commit:
-        """The last commit among the first `answers` that were answered."""
-        answered = (commit for commit in self._commits[partition] if 0 <= commit.answered <= answers)
-        return max(answered, key=lambda commit: (commit.generation, commit.answered))
+    def _known(self, partition: int, answers: int, broker: int = -1) -> Commit:
+        """The last commit among the first `answers` that were answered, and those that `broker` has answered itself."""
+        known = (
+            commit
+            for commit in self._commits[partition]
+            if 0 <= commit.answered <= answers or (commit.answered > 0 and commit.by == broker)
+        )
+        return max(known, key=lambda commit: (commit.generation, commit.answered))
 
     def _later(self, partition: int, known: Commit) -> list[Commit]:
         """Those that may have replaced it: answered later, or not at all and not of an earlier generation."""

@@ -107,7 +107,9 @@ class Consume:
         if not last and self.request.min_bytes > 1 and self._too_little():
             return False
         answers, total, unknown, urgent = [], 0, 0, False
-        for key, asked in self.wanted.items():
+        for key, asked in list(
+            self.wanted.items()
+        ):  # what a replica's offset commits may wake another fetch of the session
             answer = self._read(key, asked, self.max_bytes - total, not total)
             answers.append((key, answer))
             if answer.records:

@@ -73,7 +73,7 @@ def metadata(
         )
         return
     missing: list[str] = []
-    for each in {(each.topic_id, each.name): each for each in asked}.values():  # asked twice, answered once
+    for each in asked_once(asked):
         by_id = each.topic_id != ZERO_UUID
         topic = image.topics.get(each.topic_id) if by_id else image.topic(each.name or "")
         if topic is not None:
@@ -99,8 +99,14 @@ def ill_asked(asked: list[MetadataRequest.Topic], version: int) -> ErrorCode | N
     if version < BY_ID_SINCE:
         mixed = any(each.name is None or each.topic_id != ZERO_UUID for each in asked)
         return ErrorCode.INVALID_REQUEST if mixed else None
-    nothing = any(each.name is None and each.topic_id == ZERO_UUID for each in asked)
+    nothing = any(each.name is None for each in asked) and all(each.topic_id == ZERO_UUID for each in asked)
     return ErrorCode.UNKNOWN_SERVER_ERROR if nothing else None
+
+
+def asked_once(asked: list[MetadataRequest.Topic]) -> list[MetadataRequest.Topic]:
+    """Each topic once; where one is asked by id, those by name are not looked at."""
+    by_id = {each.topic_id: each for each in asked if each.topic_id != ZERO_UUID}
+    return list(by_id.values()) or list({each.name: each for each in asked}.values())
 
 
 def absent(name: str | None, error: ErrorCode, topic_id: bytes = ZERO_UUID) -> Topic:

@@ -99,6 +99,25 @@ def asked_by_id(stage: Stage, version: int) -> None:
     d.send(MetadataRequest(topics=[Topic(topic_id=stage.topic_id(topic), name=topic)]), version).either()
 
 
+@theme.story_by_version("Metadata", (12, 13))
+def ids_beside_names(stage: Stage, version: int) -> None:
+    """Where one topic of a request is asked by id, those asked by name are not looked at; a name beside an id neither."""
+    topic, other = stage.topic(), stage.topic("-other")
+    Topic = MetadataRequest.Topic
+    by_id, by_name = Topic(topic_id=stage.topic_id(topic), name=None), Topic(name=other)
+    nobody, nothing = Topic(topic_id=NOBODY, name=None), Topic(topic_id=ZERO_UUID, name=None)
+    of_another = Topic(topic_id=stage.topic_id(topic), name=other)
+    for topics in (
+        [by_id, by_name],
+        [nobody, by_name],
+        [by_id, nothing],
+        [by_id, by_id],
+        [of_another],
+        [by_name, nothing],
+    ):
+        stage.connect().send(MetadataRequest(topics=topics, allow_auto_topic_creation=False), version).either()
+
+
 @theme.story_by_version("Metadata", (8, 10, 11, 12))
 def authorized_operations(stage: Stage, version: int) -> None:
     """Without an authorizer everything is allowed: a bit for each operation there is."""

@@ -1,9 +1,15 @@
 """What a consumer is told, when, and by which session."""
 
 import asyncio
+from random import Random
+from types import SimpleNamespace
 
+from minikafka.handlers.fetch import fetch as handler
+from minikafka.replication.sessions import Sessions
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
+from tests.minikafka.handlers.test_quick_produce import lone_broker
+from tests.minikafka.replication.replicas import TOPIC_ID, append
 from tests.minikafka.simulated_nodes import Client, Nodes, in_world
 
 Topic = FetchRequest.Topic
@@ -119,3 +125,18 @@ def test_with_little_room_each_partition_of_a_session_has_its_turn():
         assert turns == [0, 0, 1, 2], "the first answer moves none to the end of the line"
 
     in_world(story)
+
+
+def test_a_replica_without_a_session_is_given_what_is_not_committed_and_acknowledges_by_its_offset():
+    broker = lone_broker(isr=(1, 2), replicas=(1, 2))
+    broker.find = lambda topic_id, index: broker.partitions.get((topic_id, index))
+    broker.sessions, broker.settings, broker.bytes_out = Sessions(Random(1)), SimpleNamespace(fetch_max_bytes=1000), 0
+    partition = broker.partitions[TOPIC_ID, 0]
+    append(partition, "a", acks=1)
+    seen = []
+    for offset in (0, 1):
+        answers: list[FetchResponse] = []
+        request = fetch(("orders", 0, offset), max_wait_ms=5000, replica_id=2)
+        handler(broker, request, SimpleNamespace(api_version=11, listener="PLAINTEXT"), answers.append)
+        seen.append((*codes(answers[0])["orders", 0], partition.log.high_watermark))
+    assert seen == [(0, True, 0), (0, False, 1)]
