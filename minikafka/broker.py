@@ -288,9 +288,9 @@ class Broker:
             now = image.brokers.get(broker)
             if before is not None and now is not None and before.epoch != now.epoch:
                 self.fetchers.redial(broker)
-        for topic in delta.deleted.values():
-            for index in range(len(topic.partitions)):
-                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        for deleted in delta.deleted.values():
+            for index in range(len(deleted.partitions)):
+                self._drop((deleted.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         moved: list[Partition] = []
         slice_began = self.loop.time()
         for (topic_id, index), _ in list(delta.partitions.items()):
@@ -308,8 +308,8 @@ class Broker:
                 partition.expand_isr()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
-            for topic in delta.deleted.values():
-                self.coordination.topic_deleted(topic.name)
+            for deleted in delta.deleted.values():
+                self.coordination.topic_deleted(deleted.name)
         if delta.configs:
             self._settings_changed(delta)
         self._moved.set()

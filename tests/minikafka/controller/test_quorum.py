@@ -5,6 +5,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import pytest
+
 from minikafka.controller.image import MetadataImage
 from minikafka.controller.quorum import TICK_S, Quorum
 from minikafka.options import OPTIONS
