@@ -299,6 +299,8 @@ def a_coordinator_forgets_which_generation_it_was(group_id, value):
     group = group_read(group_id, value)
     group.generation = 0
     return group
+
+
 @bug(PartitionLog, "truncate_to", told="is lost", course=judge_course)
 def what_is_cut_off_a_log_stays_known_of_its_producers(self, offset):
     with patch.object(recovery, "load_producers", lambda log: None):
