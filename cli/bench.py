@@ -67,6 +67,25 @@ def kafka(
         json_file.write_text(json.dumps(kafka_tables.as_json(results), indent=1) + "\n")
 
 
+@bench.command()
+@click.option("--quick", is_flag=True, help="One round of a fifth: two minutes, and figures to the eye only.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How often each has its turn (3).")
+@click.option("--sections", default="", help="Only these, comma between: one key,many keys,redis-server,attack ...")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Keep every figure here.")
+def ratelimit(quick: bool, rounds: int | None, sections: str, json_file: Path | None) -> None:
+    """Our limiters beside limits, throttled-py and pyrate-limiter: in process, over Redis, under attack."""
+    from lab.benchmarks import ratelimit as benchmark
+    from lab.benchmarks import ratelimit_tables
+
+    size = benchmark.QUICK if quick else benchmark.FULL
+    size = replace(size, rounds=rounds or size.rounds)
+    wanted = [name.strip() for name in sections.split(",") if name.strip()]
+    results = benchmark.run(size, note=lambda text: click.echo(text, err=True), wanted=wanted)
+    click.echo("\n".join(ratelimit_tables.lines(results)))
+    if json_file:
+        json_file.write_text(json.dumps(ratelimit_tables.as_json(results), indent=1) + "\n")
+
+
 Named = TypeVar("Named")
 
 

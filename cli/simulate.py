@@ -19,6 +19,7 @@ import click
 
 from cli import campaign
 from cli.campaign import seed_options
+from cli.simulate_idempotency import idempotency
 from cli.simulate_kafka import kafka
 from cli.simulate_raft import raft
 from miniredis.options import OPTIONS
@@ -181,6 +182,7 @@ def simulate() -> None:
 
 simulate.add_command(raft)
 simulate.add_command(kafka)
+simulate.add_command(idempotency)
 
 
 @simulate.command()

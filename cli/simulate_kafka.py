@@ -24,6 +24,7 @@ from minikafka.node import Node
 from minikafka.options import OPTIONS
 from scenarios import kafka as scenario
 from scenarios.kafka_clients import Pace
+from scenarios.kafka_group import Ways
 from scenarios.kafka_nemesis import FAULTS, FLUSHED_FAULTS, Weather
 from scenarios.kafka_wire import Streams
 from serving.background import Background
@@ -60,6 +61,8 @@ class Shape:
             "offsets.topic.num.partitions": 1,
             "leader.imbalance.check.interval.seconds": random.choice((2, 300)),
             "log.flush.interval.messages": 1 if flushed else 2**63 - 1,
+            "group.initial.rebalance.delay.ms": random.choice((0, 200)),
+            "group.min.session.timeout.ms": 100,
         }
 
     def of(self, node: int) -> Any:
@@ -226,6 +229,13 @@ def drawn_plan(random: Random, flushed: bool) -> scenario.Plan:
             between_s=random.choice(((0.05, 0.3), (0.1, 1.0))),
             lasts_s=random.choice(((0.05, 0.5), (0.1, 1.5), (1.0, 3.0))),
             overlap=random.choice((0.0, 0.3, 0.8)),
+        ),
+        group=Ways(
+            members=random.choice((2, 3)),
+            static=random.random() < 0.3,
+            session_s=random.choice((0.8, 2.0)),
+            rebalance_s=random.choice((0.5, 1.5)),
+            between_s=random.choice(((0.3, 1.5), (1.0, 4.0))),
         ),
     )
 

@@ -101,6 +101,8 @@ class Broker:
         self.loop = asyncio.get_running_loop()
         self.image = MetadataImage()
         self.partitions: dict[Key, Partition] = {}
+        self.offline: dict[Key, None] = {}
+        """Replicas of ours in a folder that could not be read; the others of a folder that failed since are partitions."""
         self.admin = channel()
         self.flush_counts = settings.log_flush_interval_messages == 1
         self.sessions = Sessions(random, settings.max_incremental_fetch_session_cache_slots)
@@ -167,7 +169,7 @@ class Broker:
         return self.partition(topic_id, index)
 
     def partition(self, topic_id: bytes, index: int) -> Partition:
-        """Raises 3 and 6 as above, 100 for an id that no topic has."""
+        """Raises 3 and 6 as above, 56 for one in a folder that cannot be read, 100 for an id that no topic has."""
         found = self.partitions.get((topic_id, index))
         if found is not None:
             return found
@@ -176,6 +178,8 @@ class Broker:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         if not 0 <= index < len(topic.partitions):
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        if (topic_id, index) in self.offline:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR)
         raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
     def registration_named(self, topic: str, index: int) -> Registration | None:
@@ -277,12 +281,16 @@ class Broker:
     # -- the metadata log moves us -------------------------------------------------------------------------------------
 
     async def metadata_changed(self, image: MetadataImage, delta: Delta) -> None:
-        """Follow a committed batch: roles, then coordinators, then deletions and settings."""
+        """Follow a committed batch: deletions, for a topic of the same name may have come after; roles, then coordinators,
+        then settings."""
         self.image = image
         for broker, before in delta.brokers.items():
             now = image.brokers.get(broker)
             if before is not None and now is not None and before.epoch != now.epoch:
                 self.fetchers.redial(broker)
+        for topic in delta.deleted.values():
+            for index in range(len(topic.partitions)):
+                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         moved: list[Partition] = []
         slice_began = self.loop.time()
         for (topic_id, index), _ in list(delta.partitions.items()):
@@ -300,10 +308,7 @@ class Broker:
                 partition.expand_isr()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
-        for topic in delta.deleted.values():
-            for index in range(len(topic.partitions)):
-                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-            if self.coordination is not None:
+            for topic in delta.deleted.values():
                 self.coordination.topic_deleted(topic.name)
         if delta.configs:
             self._settings_changed(delta)
@@ -319,10 +324,15 @@ class Broker:
         if partition is None:
             try:
                 effective = self.effective()
-                log = self.folders.open_or_create(topic.name, index, topic.id, log_settings_of(effective, topic.name))
+                settings = log_settings_of(effective, topic.name)
+                directory = registration.directory_of(self.me)
+                log = self.folders.open_or_create(topic.name, index, topic.id, settings, directory)
             except KafkaError as error:
-                logger.error("%s-%d cannot be held here: %s", topic.name, index, error)
+                if key not in self.offline:
+                    logger.error("%s-%d cannot be held here: %s", topic.name, index, error)
+                self.offline[key] = None
                 return None
+            self.offline.pop(key, None)
             partition = self.partitions[key] = Partition(
                 topic.name,
                 topic.id,
@@ -341,10 +351,13 @@ class Broker:
             self.fetchers.leave(key)
         elif partition.leader_epoch != epoch_before:
             self.fetchers.follow(partition)
+        if partition.leading and partition.leader_epoch != epoch_before and partition.awaits_flush:
+            self.flush_soon(partition)  # or our own end would hold the watermark down until the next record
         return partition
 
     def _drop(self, key: Key, error: ErrorCode) -> None:
         self.fetchers.leave(key)
+        self.offline.pop(key, None)
         partition = self.partitions.pop(key, None)
         if partition is not None:
             partition.stop(error)

@@ -4,6 +4,9 @@ Only the leader of the metadata quorum answers; the others say NOT_CONTROLLER (4
 asked, a heartbeat, an ISR change, a client's CreateTopics, travels in an Envelope (KIP-590), whose own error code says 41
 without a look inside.  A node that is controller as well asks itself by the same question, without a socket.
 
+Heartbeats are told to the others as well (`tell_standbys`): any of them may be the active one next, and then knows who is
+alive.
+
 A question that got no answer may have been carried out: whoever asks again must be able to bear that.  Registrations,
 heartbeats and ISR proposals are; for a client's admin call the client decides.
 
@@ -26,6 +29,8 @@ from minikafka.wire.messages.controller import EnvelopeRequest, EnvelopeResponse
 SIZE_BYTES = 4
 RETRY_S = 0.05
 """Between two voters: an election takes longer than the asking."""
+UNANSWERED_MAX = 10
+"""Of what a standby is told."""
 
 
 class ControllerUnavailable(Exception):
@@ -60,6 +65,22 @@ def wrap_answer(response: Any) -> EnvelopeResponse:
     return EnvelopeResponse(response_data=encode(response, APIS[response.__api_key__].newest))
 
 
+def ignore(response: Any) -> None:
+    """What a standby answers: NOT_CONTROLLER."""
+
+
+async def unless_silent(link: PeerLink, answer: asyncio.Future[Any], patience_s: float | None) -> Any:
+    """Raises TimeoutError when nothing of the answer has come for so long: a snapshot over a slow line may take longer."""
+    come = 0
+    while True:
+        await asyncio.wait([answer], timeout=patience_s)
+        if answer.done():
+            return answer.result()
+        if link.partly_received <= come:
+            raise TimeoutError
+        come = link.partly_received
+
+
 class ControllerChannel:
     """Questions of one broker to whichever controller is active.
 
@@ -77,11 +98,13 @@ class ControllerChannel:
         self._dialling: dict[int, asyncio.Lock] = {voter: asyncio.Lock() for voter in self.voters}
         self._order = sorted(self.voters)
         self._next = 0
+        self._telling: dict[int, asyncio.Task[None]] = {}  # who is being dialled for it
 
     async def call(self, request: Any, timeout_s: float, *, try_s: float | None = None) -> Any:
         """The active controller's answer.  Raises ControllerUnavailable.
 
-        try_s   how long one controller may take before the next is asked, for a question that may be asked twice
+        try_s   how long one controller may be silent before the next is asked, for a question that may be asked twice; an
+                answer that is still coming in is no silence
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -118,19 +141,48 @@ class ControllerChannel:
                 return None
             self.local.request(request, answered)
             return await answer
+        link: PeerLink | None = None
         try:
             async with asyncio.timeout(try_s):
                 link = await self._link(voter)
-                link.call(wrap(request), answered)
-                envelope = await answer
+            link.call(wrap(request), answered)
+            envelope = await unless_silent(link, answer, try_s)
         except (OSError, TimeoutError):
-            if (hung := self._links.get(voter)) is not None and not answer.done():
-                hung.abort("no answer in time")
+            if link is not None:
+                link.abort("no answer in time")
             return None
         if envelope is None or envelope.error_code or envelope.response_data is None:
             return None
         api = APIS[request.__api_key__]
         return decode(api.response, api.newest, envelope.response_data)[0]
+
+    def tell_standbys(self, request: Any) -> None:
+        """Send it to every controller but the one that is asked anyway; nobody waits for what they answer."""
+        asked = self._choose()
+        for voter in self._order:
+            if voter == asked:
+                continue
+            if voter == self.me:
+                if self.local is not None:
+                    self.local.request(request, ignore)
+                continue
+            link = self._links.get(voter)
+            if link is None:
+                if voter not in self._telling:
+                    self._telling[voter] = asyncio.create_task(self._dial_to_tell(voter), name=f"dialling {voter}")
+            elif len(link) < UNANSWERED_MAX:
+                link.call(wrap(request), ignore)
+            else:
+                link.abort("it does not answer")
+
+    async def _dial_to_tell(self, voter: int) -> None:
+        """So that it can be told the next time."""
+        try:
+            await self._link(voter)
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            del self._telling[voter]
 
     async def _link(self, voter: int) -> PeerLink:
         async with self._dialling[voter]:
@@ -148,5 +200,7 @@ class ControllerChannel:
             self.active = None
 
     def close(self) -> None:
+        for task in self._telling.values():
+            task.cancel()
         for link in list(self._links.values()):
             link.close()

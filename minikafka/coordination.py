@@ -78,6 +78,7 @@ class Coordinating:
                 slice_began = await self._let_others_run(slice_began)
         except (KafkaError, BadBatch) as error:
             logger.error("The groups of %r cannot be read: %s", self.partition, error)
+            self.coordinator.resign(self.moment())  # as Kafka: NOT_COORDINATOR, until another leads
             return
         if self.current:
             logger.debug("Coordinating %r, read in %d ms", self.partition, (loop.time() - began) * 1000)

@@ -124,10 +124,10 @@ class Lifecycle:
             want_shut_down=self.wants_shut_down,
             offline_log_dirs=self.offline_dirs(),
         )
+        self.channel.tell_standbys(request)
         try:
             answer = await self.channel.call(request, 2 * ANSWER_S, try_s=ANSWER_S)
         except ControllerUnavailable:
-            await asyncio.sleep(self.interval_ms / 1000)
             return
         error = error_named(answer.error_code)
         if error in (ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED):

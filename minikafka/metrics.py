@@ -55,7 +55,7 @@ def broker_metrics(node: Node) -> list[Metric]:
         Metric("high_watermark_lag_records", "gauge", "Records not committed yet, of partitions led here.",
                total(lambda each: each.log.log_end_offset - each.log.high_watermark if each.leading else 0)),
         Metric("waiting_requests", "gauge", "Produces and fetches that wait.", lambda: len(broker.deadlines)),
-        Metric("fetch_sessions", "gauge", "Sessions of followers.", lambda: len(broker.sessions)),
+        Metric("fetch_sessions", "gauge", "Fetch sessions, of followers and consumers.", lambda: len(broker.sessions)),
         Metric("fenced", "gauge", "1 while the controller keeps this broker fenced.",
                lambda: int(lifecycle.standing.fenced)),
         Metric("records_in", "counter", "Records produced to leaders here.", lambda: broker.records_in),

@@ -301,9 +301,16 @@ class Node:
 
     # -- stop -------------------------------------------------------------------------------------------------------
 
+    def _leaves_in_order(self) -> bool:
+        """Whether there may be a controller to move our leaderships."""
+        if self.lifecycle is None or self.lifecycle.epoch < 0 or not self.settings.controlled_shutdown_enable:
+            return False
+        return self.quorum is None or not self.quorum.failed or any(voter != self.me for voter in self.voters)
+
     async def stop(self) -> None:
         """Move leaderships away, answer what can be answered, leave the disk clean."""
-        if self.lifecycle is not None and self.lifecycle.epoch >= 0 and self.settings.controlled_shutdown_enable:
+        if self._leaves_in_order():
+            assert self.lifecycle is not None
             self.lifecycle.wants_shut_down = True
             silence_s = self.settings.broker_session_timeout_ms / 1000
             if not await self.lifecycle.until(

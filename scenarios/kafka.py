@@ -2,10 +2,12 @@
 
     producers   acks=all, half of them idempotent, several to a partition          kafka_clients.py
     consumers   read below the high watermark, ask where partitions end, commit, and resume from there
+    a group     shares the partitions among members that come and go                    kafka_group.py
     nemesis     breaks brokers, links, disks and clocks, then mends them all       kafka_nemesis.py
     calm        within `calm_s` every producer is answered again and all replicas are in sync
     drained     what was sent is acknowledged, to the last record
     read back   the logs of all replicas, against what the clients were told       kafka_checker.py
+                and the group has read all of them                                      kafka_group_checker.py
 
 Source: Kafka's documentation, "Replication" and "Message Delivery Semantics".  Next: cli/simulate_kafka.py has the brokers.
 """
@@ -21,11 +23,14 @@ from typing import Protocol
 from scenarios import kafka_wire as wire
 from scenarios.kafka_checker import History, Violated
 from scenarios.kafka_clients import TOPIC, Client, Consumer, Pace, Producer
+from scenarios.kafka_group import Crew, Ways
+from scenarios.kafka_group_checker import GroupHistory
 from scenarios.kafka_nemesis import Cluster as Breakable
 from scenarios.kafka_nemesis import Nemesis, Weather
 
 LOOK_S = 0.05
 TOPIC_EXISTS = 36
+GROUP = "g"
 
 
 class Cluster(Breakable, Protocol):
@@ -44,6 +49,7 @@ class Plan:
     producers: int = 4  # every other one idempotent
     consumers: int = 2
     topic_settings: tuple[tuple[str, str], ...] = (("min.insync.replicas", "2"),)
+    group: Ways = field(default_factory=Ways)
     pace: Pace = field(default_factory=Pace)
     weather: Weather = field(default_factory=Weather)
     calm_s: float = 30.0
@@ -57,6 +63,7 @@ class Report:
     retried: int = 0
     read: int = 0
     resumed: int = 0
+    shares: int = 0  # that members of the group were given
     calm_after_s: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -69,6 +76,7 @@ class Arena:
         self.cluster, self.plan = cluster, plan
         self.over = self.draining = False
         self.history = History()
+        self.group = GroupHistory(GROUP, plan.partitions)
         self._random = random
         self._now = asyncio.get_running_loop().time
 
@@ -96,9 +104,12 @@ class Arena:
             for each in range(plan.consumers)
         ]
         nemesis = Nemesis(self.cluster, plan.weather, self._fork())
+        crew = Crew(self, plan.pace, self._fork(), plan.group, self.history, self.group)
         report = Report(faults=nemesis.counts)
         clients = [asyncio.create_task(each.run()) for each in producers]
         clients += [asyncio.create_task(each.run()) for each in consumers]
+        if plan.group.members:
+            clients.append(asyncio.create_task(crew.run()))
         course = asyncio.create_task(self._course(nemesis, producers, consumers, report))
         try:
             await asyncio.wait([course, *clients], return_when=asyncio.FIRST_COMPLETED)
@@ -116,8 +127,9 @@ class Arena:
             report.retried += producer.retried
             for name, count in producer.errors.items():
                 report.errors[name] = report.errors.get(name, 0) + count
-        report.read = sum(consumer.read for consumer in consumers)
-        report.resumed = sum(consumer.resumed for consumer in consumers)
+        report.read = crew.read + sum(consumer.read for consumer in consumers)
+        report.resumed = crew.resumed + sum(consumer.resumed for consumer in consumers)
+        report.shares = crew.shares
         return report
 
     async def _create_topic(self, admin: Client) -> None:
@@ -137,6 +149,8 @@ class Arena:
         self, nemesis: Nemesis, producers: list[Producer], consumers: list[Consumer], report: Report
     ) -> None:
         """From the first fault to the verdict."""
+        if self.plan.group.members:
+            await self._until(self.plan.calm_s, "the group to share", lambda: self.group.generation > 0)
         await nemesis.run()
         began = self._now()
         before = [producer.acknowledged for producer in producers]
@@ -160,7 +174,15 @@ class Arena:
             "consumers to read to the end",
             lambda: all(consumer.positions[each] >= end for consumer in consumers for each, end in ends.items()),
         )
+        if self.plan.group.members:
+            await self._until(
+                self.plan.calm_s,
+                "the group to commit where partitions end",
+                lambda: all(self.group.committed(each) == end for each, end in ends.items() if end),
+            )
         self._verify()
+        if self.plan.group.members:
+            self.group.verify({each: self._records(each) for each in ends})
 
     def _verify(self) -> None:
         self.history.verify({each: self.cluster.logs(TOPIC, each) for each in range(self.plan.partitions)})
@@ -168,10 +190,13 @@ class Arena:
     def _same(self) -> bool:
         return all(len({*self.cluster.logs(TOPIC, each).values()}) == 1 for each in range(self.plan.partitions))
 
+    def _records(self, partition: int) -> list[wire.Stored]:
+        """The logs are the same by now."""
+        return list(wire.records_of(next(iter(self.cluster.logs(TOPIC, partition).values()))))
+
     def _end(self, partition: int) -> int:
-        """Behind the last record; the logs are the same by now."""
-        log = next(iter(self.cluster.logs(TOPIC, partition).values()))
-        return max((record.offset + 1 for record in wire.records_of(log)), default=0)
+        """Behind the last record."""
+        return max((record.offset + 1 for record in self._records(partition)), default=0)
 
     async def _until(self, seconds: float, what: str, reached: Callable[[], bool]) -> None:
         """Raises Violated when it takes longer."""

@@ -92,10 +92,10 @@ class Client:
         for node in list(self._connections):
             self.drop(node)
 
-    async def ask(self, node: int, key: int, body: bytes) -> wire.Reader | None:
+    async def ask(self, node: int, key: int, body: bytes, answer_s: float | None = None) -> wire.Reader | None:
         """One answer, or None: the connection is dropped then."""
         try:
-            return await (await self.connection(node)).ask(key, body, self.pace.answer_s)
+            return await (await self.connection(node)).ask(key, body, answer_s or self.pace.answer_s)
         except LOST:
             self.drop(node)
             return None
@@ -119,6 +119,18 @@ class Client:
             await self.pause()
             await self.refresh()
         return led
+
+    async def find_coordinator(self, group: str) -> int | None:
+        """Of a group, as any one broker knows; None: nobody now, or no answer.  Raises Violated."""
+        answer = await self.ask_anyone(wire.FIND_COORDINATOR, wire.find_coordinator_request(group))
+        error, node = wire.find_coordinator(answer) if answer is not None else (0, -1)
+        self.check(error, f"looks for the coordinator of {group}")
+        return None if error or node < 0 else node
+
+    def check(self, error: int, what: str) -> None:
+        """Raises Violated for one that no client would repeat its request after."""
+        if error and error not in MAY_BE_REPEATED:
+            raise Violated(f"{self.name} {what}: error {error}")
 
     async def pause(self) -> None:
         await asyncio.sleep(self.random.uniform(*self.pace.retry_s))
@@ -260,40 +272,23 @@ class Producer(Client):
         return True
 
 
-class Consumer(Client):
-    """Reads every partition, asks where they end, commits where it is, and now and then begins anew from there."""
+class Reading(Client):
+    """Whoever reads records: where it is in each partition, and the step from there to the next."""
 
     def __init__(self, name: str, place: Place, pace: Pace, random: Random, partitions: int, history: History) -> None:
         super().__init__(name, place, pace, random)
         self.history = history
         self.positions = dict.fromkeys(range(partitions), 0)
-        self.commits = {partition: Commits() for partition in range(partitions)}
-        self.coordinator: int | None = None
         self.read = self.resumed = 0
 
-    async def run(self) -> None:
-        try:
-            while not self.place.over:
-                for partition in self.positions:
-                    await self._look(partition)
-                await asyncio.sleep(self.random.uniform(*self.pace.think_s))
-        finally:
-            self.close()
+    def took(self, partition: int, record: wire.Stored) -> None:
+        """It is read, and the one behind it is next.  Raises Violated."""
+        self.history.was_read(partition, record)
+        self.positions[partition] = record.offset + 1
+        self.read += 1
 
-    async def _look(self, partition: int) -> None:
-        led = await self.leader_of(partition)
-        chance = self.random.random()
-        if chance < self.pace.group_chance:
-            await self._in_group(partition)
-            return
-        deed: Callable[[int, Led], Awaitable[bool]] = (
-            self._end if chance < self.pace.group_chance + 0.2 else self._fetch
-        )
-        if not await deed(partition, led):
-            await self.pause()
-            await self.refresh()
-
-    async def _fetch(self, partition: int, led: Led) -> bool:
+    async def fetch(self, partition: int, led: Led) -> bool:
+        """Read on from where it is; False when the leader is to be looked for again.  Raises Violated."""
         offset, before = self.positions[partition], self.history.known_end(partition)
         body = wire.fetch_request(TOPIC, partition, led.epoch, offset, self.pace.fetch_wait_ms, self.pace.fetch_bytes)
         answer = await self.ask(led.leader, wire.FETCH, body)
@@ -310,10 +305,37 @@ class Consumer(Client):
             if record.offset >= fetched.high_watermark:
                 raise Violated(f"{record} was given to a consumer, the high watermark is {fetched.high_watermark}")
             if record.offset >= self.positions[partition]:
-                self.history.was_read(partition, record)
-                self.positions[partition] = record.offset + 1
-                self.read += 1
+                self.took(partition, record)
         return True
+
+
+class Consumer(Reading):
+    """Reads every partition, asks where they end, commits where it is, and now and then begins anew from there."""
+
+    def __init__(self, name: str, place: Place, pace: Pace, random: Random, partitions: int, history: History) -> None:
+        super().__init__(name, place, pace, random, partitions, history)
+        self.commits = {partition: Commits() for partition in range(partitions)}
+        self.coordinator: int | None = None
+
+    async def run(self) -> None:
+        try:
+            while not self.place.over:
+                for partition in self.positions:
+                    await self._look(partition)
+                await asyncio.sleep(self.random.uniform(*self.pace.think_s))
+        finally:
+            self.close()
+
+    async def _look(self, partition: int) -> None:
+        led = await self.leader_of(partition)
+        chance = self.random.random()
+        if chance < self.pace.group_chance:
+            await self._in_group(partition)
+            return
+        deed: Callable[[int, Led], Awaitable[bool]] = self._end if chance < self.pace.group_chance + 0.2 else self.fetch
+        if not await deed(partition, led):
+            await self.pause()
+            await self.refresh()
 
     async def _end(self, partition: int, led: Led) -> bool:
         before = self.history.known_end(partition)
@@ -333,20 +355,13 @@ class Consumer(Client):
     async def _in_group(self, partition: int) -> None:
         """Commit, or resume, if there is a coordinator to be had."""
         if self.coordinator is None:
-            answer = await self.ask_anyone(wire.FIND_COORDINATOR, wire.find_coordinator_request(self.name))
-            error, node = wire.find_coordinator(answer) if answer is not None else (0, -1)
-            self._check(error, "looks for its coordinator")
-            if error or node < 0:
+            self.coordinator = await self.find_coordinator(self.name)
+            if self.coordinator is None:
                 await self.pause()
                 return
-            self.coordinator = node
         deed = self._resume if self.random.random() < 0.3 else self._commit
         if not await deed(partition, self.coordinator):
             self.coordinator = None
-
-    def _check(self, error: int, what: str) -> None:
-        if error and error not in MAY_BE_REPEATED:
-            raise Violated(f"consumer {self.name} {what}: error {error}")
 
     async def _commit(self, partition: int, coordinator: int) -> bool:
         commits, offset = self.commits[partition], self.positions[partition]
@@ -357,7 +372,7 @@ class Consumer(Client):
         if answer is None:
             return False
         error = wire.offset_commit(answer)
-        self._check(error, "commits")
+        self.check(error, "commits")
         if error:
             return False
         commits.known = offset
@@ -371,7 +386,7 @@ class Consumer(Client):
         if answer is None:
             return False
         error, offset = wire.offset_fetch(answer)
-        self._check(error, "asks what it has committed")
+        self.check(error, "asks what it has committed")
         if error:
             return False
         self.commits[partition].verify(f"group {self.name} of partition {partition}", offset)

@@ -11,9 +11,13 @@ Old versions are spoken, from before the compact layout: four-byte counts, two-b
       1  11        Fetch: one partition, sessionless
       2  5         ListOffsets: where a partition ends
       3  7         Metadata: who leads
-      8  7         OffsetCommit, by nobody in particular (generation -1)
+      8  7         OffsetCommit, of one partition, by a member of a group or by nobody in particular
       9  5         OffsetFetch
      10  2         FindCoordinator
+     11  5         JoinGroup                      11 to 14 are in kafka_group_wire.py
+     12  3         Heartbeat
+     13  3         LeaveGroup
+     14  3         SyncGroup
      19  4         CreateTopics
      22  1         InitProducerId
 
@@ -34,9 +38,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LOST = (OSError, EOFError, TimeoutError)  # IncompleteReadError is an EOFError
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 2, 3, 8, 9
 FIND_COORDINATOR, CREATE_TOPICS, INIT_PRODUCER_ID = 10, 19, 22
+JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP = 11, 12, 13, 14
 VERSIONS = {
     PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 5, METADATA: 7, OFFSET_COMMIT: 7, OFFSET_FETCH: 5, FIND_COORDINATOR: 2,
-    CREATE_TOPICS: 4, INIT_PRODUCER_ID: 1,
+    JOIN_GROUP: 5, HEARTBEAT: 3, LEAVE_GROUP: 3, SYNC_GROUP: 3, CREATE_TOPICS: 4, INIT_PRODUCER_ID: 1,
 }  # fmt: skip
 LATEST = -1
 BATCH = struct.Struct(">qiibIhiqqqhii")
@@ -321,8 +326,24 @@ def find_coordinator(answer: Reader) -> tuple[int, int]:
     return error, answer.take("i")
 
 
-def offset_commit_request(group: str, topic: str, partition: int, offset: int) -> bytes:
-    head = string(group) + struct.pack(">i", -1) + string("") + string(None) + struct.pack(">i", 1) + string(topic)
+@dataclass(frozen=True)
+class Membership:
+    """As whom a request of a group is made; without anything: as nobody in particular."""
+
+    generation: int = -1
+    member: str = ""
+    instance: str | None = None
+
+    @property
+    def fields(self) -> bytes:
+        return struct.pack(">i", self.generation) + string(self.member) + string(self.instance)
+
+
+NOBODY = Membership()
+
+
+def offset_commit_request(group: str, topic: str, partition: int, offset: int, by: Membership = NOBODY) -> bytes:
+    head = string(group) + by.fields + struct.pack(">i", 1) + string(topic)
     return head + struct.pack(">iiqi", 1, partition, offset, -1) + string("")
 
 

@@ -32,3 +32,11 @@ class SystemClock:
 
     def spent_us(self) -> int:
         return time.process_time_ns() // 1000
+
+
+def steady_ms() -> int:
+    """Milliseconds since 1970 that never go back: the wall clock as it was at import, and monotonic from there."""
+    return (STARTED + time.monotonic_ns()) // 1_000_000
+
+
+STARTED = time.time_ns() - time.monotonic_ns()

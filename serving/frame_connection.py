@@ -69,6 +69,11 @@ class FrameConnection(Link, asyncio.BufferedProtocol):
     def large_received(self) -> None:
         """A large frame was received, and worked on."""
 
+    @property
+    def partly_received(self) -> int:
+        """Bytes of a frame that is not whole yet."""
+        return self._large_filled if self._large is not None else self._filled - self._start
+
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._large is not None:
             return memoryview(self._large)[self._large_filled :]

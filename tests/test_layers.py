@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("cli", "durable", "lab", "minikafka", "miniredis", "raft", "scenarios", "serving", "simulation")
+PACKAGES = (
+    "cli",
+    "durable",
+    "lab",
+    "minikafka",
+    "miniredis",
+    "raft",
+    "ratelimit",
+    "scenarios",
+    "serving",
+    "simulation",
+)
 
 MAY_IMPORT = {
     "durable": set(),
@@ -23,8 +34,9 @@ MAY_IMPORT = {
     "miniredis": {"durable", "serving"},
     "raft": {"durable", "serving"},
     "minikafka": {"durable", "raft", "serving"},
+    "ratelimit": {"serving"},
     "lab": {"scenarios", "serving"},
-    "cli": {"durable", "lab", "minikafka", "miniredis", "raft", "scenarios", "serving", "simulation"},
+    "cli": {"durable", "lab", "minikafka", "miniredis", "raft", "ratelimit", "scenarios", "serving", "simulation"},
 }
 """Packages of ours that each may use beside itself."""
 
@@ -37,6 +49,8 @@ MEETS_THE_MACHINE = {
     "miniredis/machine.py",  # INFO about the process, CONFIG REWRITE
     "miniredis/main.py",  # chooses the real clock, dice, disk
     "miniredis/persistence/fork_snapshotter.py",  # fork
+    "ratelimit/limiter.py",  # a library's way to wait, when nothing else is handed in
+    "ratelimit/memory_store.py",  # locks: its callers may be threads
     "serving/clock.py",  # the Clock of production
     "serving/listener.py",  # certificates, permissions of a Unix socket
     "serving/logs.py",  # the log file
@@ -108,7 +122,7 @@ def test_kafkas_codec_knows_nothing_but_the_spec(path):
     assert all(module.startswith("minikafka.wire") for module in ours)
 
 
-@pytest.mark.parametrize("path", sources("miniredis", "minikafka", "raft"), ids=name_of)
+@pytest.mark.parametrize("path", sources("miniredis", "minikafka", "raft", "ratelimit"), ids=name_of)
 def test_the_engine_is_handed_what_it_needs_of_the_machine(path):
     if path.name in SERVING_SEEN_BY:
         return
@@ -123,7 +137,9 @@ def calls(path: Path) -> Iterator[str]:
             yield ast.unparse(node.func)
 
 
-@pytest.mark.parametrize("path", sources("miniredis", "minikafka", "raft", "durable", "serving"), ids=name_of)
+@pytest.mark.parametrize(
+    "path", sources("miniredis", "minikafka", "raft", "ratelimit", "durable", "serving"), ids=name_of
+)
 def test_server_code_can_be_simulated(path):
     """No clock, dice, file or thread but those handed down; `rooms that may` are named above."""
     if name_of(path) in MEETS_THE_MACHINE:

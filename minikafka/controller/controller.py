@@ -18,7 +18,7 @@ Kafka: `QuorumController`, whose event queue is this object's caller and whose t
 thrown-away image.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -31,7 +31,7 @@ from minikafka.controller.image import Delta, MetadataImage
 from minikafka.controller.isr import alter_partition
 from minikafka.controller.partitions import elect_leaderless, rebalance
 from minikafka.controller.producer_ids import allocate
-from minikafka.controller.sessions import Sessions
+from minikafka.controller.sessions import Overheard, Sessions
 from minikafka.controller.state import ControllerSettings, ControllerState, Decision, decided
 from minikafka.controller.topics import create_partitions, create_topics, delete_topics
 from minikafka.records.metadata import MetadataRecord
@@ -83,10 +83,15 @@ class Controller:
         """All that was decided, ahead of what is committed."""
         return self.state.image
 
-    def activate(self, now_ms: int, cluster_id: str = "") -> list[Decision]:
-        """Begin to decide.  In an empty log: the first entry, with a cluster id of our own unless one is given."""
+    def activate(
+        self, now_ms: int, cluster_id: str = "", overheard: Mapping[int, Overheard] | None = None
+    ) -> list[Decision]:
+        """Begin to decide.  In an empty log: the first entry, with a cluster id of our own unless one is given.
+
+        overheard   heartbeats that came while another was the active controller, by broker
+        """
         settings = self.state.settings
-        self.state.sessions.start(self.image.brokers.values(), self.image.offset, now_ms)
+        self.state.sessions.start(self.image.brokers.values(), self.image.offset, now_ms, overheard or {})
         self.next_rebalance_ms = now_ms + settings.leader_imbalance_check_interval_ms
         self.next_unclean_ms = now_ms + settings.unclean_leader_election_interval_ms
         if self.image.cluster_id:
@@ -110,6 +115,10 @@ class Controller:
             if broker.in_controlled_shutdown:
                 self.state.sessions.leaving(broker, offset)
         return delta
+
+    def stood_still(self, for_ms: int, now_ms: int) -> None:
+        """This process did not run for so long: heartbeats may wait that it has not read."""
+        self.state.sessions.excuse(for_ms, now_ms)
 
     def tick(self, now_ms: int) -> list[Decision]:
         """What is due by the clock: at most one decision, as each must stand on the last.

@@ -31,11 +31,13 @@ from durable.disk import Disk
 from minikafka.broker_options import BrokerOptions
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, ResourceType
+from minikafka.controller.sessions import Overheard
 from minikafka.controller.state import ControllerSettings, Decision
 from minikafka.group_options import GROUP_OPTIONS
 from minikafka.options import given
 from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.topic_options import TOPIC_OPTIONS
+from minikafka.wire.messages.controller import BrokerHeartbeatRequest
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 from raft.driver import OutcomeUnknown
 from raft.host import Host
@@ -47,6 +49,8 @@ from serving.background import Background
 logger = logging.getLogger("minikafka.controller")
 
 TICK_S = 0.05
+STOOD_STILL_MS = 200
+"""A tick that is so late: the process was stopped, or the loop held, and what came meanwhile is not read yet."""
 ELECTION_TICKS = 10
 """controller.quorum.election.timeout.ms in ticks of Raft, which draws from one to two of it."""
 SNAPSHOT_ENTRIES = 10_000
@@ -98,6 +102,8 @@ class Quorum:
         self.background = background
         self.loop = asyncio.get_running_loop()
         self.controller_settings = controller_settings(settings)
+        self.failed = False  # the disk under its log
+        self._on_failed = on_failed
         self.image = MetadataImage()
         self.mind: Controller | None = None
         self.leader: int | None = None
@@ -107,6 +113,9 @@ class Quorum:
         self.recent_bytes = 0
         self.begins_after = -1
         """The offset before the first of them: a broker that is behind it gets a snapshot."""
+        self._overheard: dict[int, Overheard] = {}
+        """Each broker's last heartbeat: they send it to every controller, as any may be the active one next."""
+        self._ticked_ms = 0
         self._answers: dict[int, list[tuple[Decision, Respond]]] = {}  # by the offset that must be committed
         self._last_proposed = -1
         self._fetching: dict[MetadataFetch, None] = {}
@@ -120,7 +129,7 @@ class Quorum:
             random=random,
             settings=RaftSettings(election_ticks=ELECTION_TICKS),
             tick_s=settings.controller_quorum_election_timeout_ms / 1000 / ELECTION_TICKS,
-            on_failed=on_failed,
+            on_failed=self._failed,
         )
 
     def start(self) -> None:
@@ -129,6 +138,7 @@ class Quorum:
         self.driver = self.host.join(
             METADATA_GROUP, self, founders=Membership.of(*sorted(self.voters)), snapshot_entries=SNAPSHOT_ENTRIES
         )
+        self._ticked_ms = self.now_ms()
         self.background.every(lambda: TICK_S, self._tick, "controller")
 
     async def stop(self) -> None:
@@ -144,6 +154,12 @@ class Quorum:
                 logger.info("Nobody takes over from this controller: the others will elect")
         self._resign()
         self.host.close()
+
+    def _failed(self, error: BaseException) -> None:
+        """It can promise nothing any more: others are to be asked from now on."""
+        self.failed = True
+        self._resign()
+        self._on_failed(error)
 
     def is_active(self) -> bool:
         """Whether this controller decides."""
@@ -195,7 +211,7 @@ class Quorum:
         self._last_proposed = self.image.offset
         self.mind = Controller(self.image, self.controller_settings, self.random)
         logger.info("Active controller of term %d, at offset %d", term, self.image.offset)
-        for decision in self.mind.activate(self.now_ms(), self.settings.cluster_id):
+        for decision in self.mind.activate(self.now_ms(), self.settings.cluster_id, self._overheard):
             self._carry_out(decision)
 
     def _resign(self) -> None:
@@ -214,12 +230,19 @@ class Quorum:
 
     def request(self, request: Any, respond: Respond) -> None:
         """Decide; `respond(response)` when it is committed, `respond(None)` when another controller must be asked."""
+        if isinstance(request, BrokerHeartbeatRequest):
+            self._overhear(request)
         if self.mind is None:
             respond(None)
         elif isinstance(request, MetadataFetchRequest):
             MetadataFetch(self, request, respond).attempt()
         else:
             self._carry_out(self.mind.decide(request, self.now_ms()), respond)
+
+    def _overhear(self, heartbeat: BrokerHeartbeatRequest) -> None:
+        broker = self.image.brokers.get(heartbeat.broker_id)
+        if broker is not None and broker.epoch == heartbeat.broker_epoch:
+            self._overheard[broker.id] = Overheard(broker.epoch, self.now_ms())
 
     def _carry_out(self, decision: Decision, respond: Respond = lambda _: None) -> None:
         """Propose what it wrote, and answer when that is committed."""
@@ -241,6 +264,10 @@ class Quorum:
             respond(decision.answer(self.image.offset))
 
     def _tick(self) -> None:
+        now_ms = self.now_ms()
+        late_ms, self._ticked_ms = now_ms - self._ticked_ms - int(TICK_S * 1000), now_ms
+        if self.mind is not None and late_ms > STOOD_STILL_MS:
+            self.mind.stood_still(late_ms, now_ms)
         while self.mind is not None and (due := self.mind.tick(self.now_ms())):
             for decision in due:
                 self._carry_out(decision)

@@ -1,16 +1,27 @@
 """When each broker was last heard, and how much of the metadata log it has applied.  In memory: no record, no log.
 
 A heartbeat is the only sign of life; a closed connection is none, as brokers reconnect.  A broker silent for the
-session timeout is fenced: its leaderships move.  A new active controller has heard nobody yet, so it gives every
-broker that is not fenced one fresh session; the dead among them cost one timeout more, the living ones nothing.
+session timeout is fenced: its leaderships move.
+
+Brokers send their heartbeats to every controller.  One that becomes the active one so knows when each was heard last, and
+the sessions go on where they were: a broker that died with the old controller is fenced as soon as any other.  (In Kafka
+only the active one hears them, and the next gives everybody a fresh session: the dead cost one timeout more.)  Whom a
+standby has not heard, as it has just started, or hears badly, is given time to be heard now.
+
+    broker 1   ♥    ♥    ♥ dies with the controller
+                         |<───────── session ─────────>| fenced       also when another controller took over in between
 
 Kafka: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from minikafka.controller.image import Broker
+
+LEFT_AT_LEAST = 0.4
+"""Of a session, under a new controller: two heartbeats."""
 
 
 @dataclass(slots=True)
@@ -23,18 +34,35 @@ class Session:
     leaving_at: int | None = None
 
 
+class Overheard(NamedTuple):
+    """A heartbeat that came to a controller, active or not."""
+
+    broker_epoch: int
+    heard_ms: int
+
+
 class Sessions:
     def __init__(self, timeout_ms: int) -> None:
         self.timeout_ms = timeout_ms
         self.by_broker: dict[int, Session] = {}
 
-    def start(self, brokers: Iterable[Broker], offset: int, now_ms: int) -> None:
-        """The controller became active: one fresh session for everyone who is not fenced."""
-        self.by_broker = {
-            broker.id: Session(broker.epoch, now_ms, leaving_at=offset if broker.in_controlled_shutdown else None)
-            for broker in brokers
-            if not broker.fenced
-        }
+    def start(self, brokers: Iterable[Broker], offset: int, now_ms: int, overheard: Mapping[int, Overheard]) -> None:
+        """The controller became active: everyone who is not fenced has a session since it was last heard, with some time
+        left in any case, or a fresh one."""
+        self.by_broker = {}
+        latest_ms = now_ms - self.timeout_ms + int(self.timeout_ms * LEFT_AT_LEAST)
+        for broker in brokers:
+            if not broker.fenced:
+                before = overheard.get(broker.id)
+                known = before is not None and before.broker_epoch == broker.epoch
+                heard_ms = max(before.heard_ms, latest_ms) if before is not None and known else now_ms
+                leaving_at = offset if broker.in_controlled_shutdown else None
+                self.by_broker[broker.id] = Session(broker.epoch, heard_ms, leaving_at=leaving_at)
+
+    def excuse(self, stood_still_ms: int, now_ms: int) -> None:
+        """This controller did not run for so long, and cannot tell who was silent meanwhile."""
+        for session in self.by_broker.values():
+            session.heard_ms = min(session.heard_ms + stood_still_ms, now_ms)
 
     def heard(self, broker_id: int, broker_epoch: int, now_ms: int, metadata_offset: int = -1) -> Session:
         session = self.by_broker.get(broker_id)

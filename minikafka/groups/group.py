@@ -291,10 +291,13 @@ class Group:
                 del self.supporters[name]
 
     def supports(self, protocol_type: str, names: Iterable[str]) -> bool:
-        """Whether a member of these could be in the group; to an empty one everything is welcome but nothing."""
+        """Whether a member of these could be in the group; to an empty one everything is welcome but nothing.
+
+        In a rebalance all may have gone, while one that was given an id is awaited: then any name will do.
+        """
         if self.state is EMPTY:
             return bool(protocol_type) and any(True for _ in names)
-        return self.protocol_type == protocol_type and not self.candidates().isdisjoint(names)
+        return self.protocol_type == protocol_type and any(self.supporters[name] == len(self.members) for name in names)
 
     def select_protocol(self) -> str:
         """Each member votes for the best of those that all know; the most votes win."""

@@ -249,8 +249,16 @@ class DataFolders:
 
     # -- logs come and go ----------------------------------------------------------------------------------------------
 
-    def open_or_create(self, topic: str, index: int, topic_id: bytes, settings: LogSettings) -> PartitionLog:
-        """The log of a partition that is ours.  Raises KafkaError (56) when no folder is left for it."""
+    def open_or_create(
+        self, topic: str, index: int, topic_id: bytes, settings: LogSettings, directory: bytes = b""
+    ) -> PartitionLog:
+        """The log of a partition that is ours.
+
+        directory   id of the folder that it lies in, as the metadata has it; one of no folder: it may lie in any, or be new
+
+        Raises KafkaError (56) when no folder is left for it, or the one that it lies in is offline: an empty log in another
+        would pass for the one that the controller knows to be in sync.
+        """
         for folder in self.folders:
             log = folder.logs.get((topic, index))
             if log is not None and self._topic_ids[log] in (None, topic_id):
@@ -258,6 +266,8 @@ class DataFolders:
                 return log
             if log is not None:  # of a topic of that name that is no more
                 self.delete(log)
+        if directory in self.offline_ids():
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "its log directory is offline")
         while online := self._online():  # one that fails now is not asked again
             roomiest = min(online, key=lambda folder: len(folder.logs))
             made = self._open(roomiest, (topic, index), topic_id, settings)

@@ -59,7 +59,7 @@ def pack(codec: int, data: Buffer) -> bytes:
         packer.compress(bytes(data))
         return bytes(packer.finish())
     if codec == Codec.ZSTD:
-        return bytes(cramjam.zstd.compress(data, level=3))
+        return _pack_zstd(data)
     if codec == Codec.NONE:
         return bytes(data)
     raise CompressionError(f"Unknown compression type id: {codec}")
@@ -115,6 +115,13 @@ def _pack_xerial(data: Buffer) -> bytes:
         out += LENGTH.pack(len(block))
         out += block
     return bytes(out)
+
+
+def _pack_zstd(data: Buffer) -> bytes:
+    """As a stream that is flushed before it ends, which is how Java's clients and brokers write it: the same bytes."""
+    packer = cramjam.zstd.Compressor(level=3)
+    packer.compress(bytes(data))
+    return bytes(packer.flush()) + bytes(packer.finish())
 
 
 def _unpack_snappy(data: Buffer, unpacked_max: int) -> bytearray:

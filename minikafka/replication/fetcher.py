@@ -5,7 +5,7 @@
                         ... and the next request is ready in the same call
 
 The request is the acknowledgement: its offsets say what this broker has.  So the next one leaves at once, and with
-`flush_counts` (log.flush.interval.messages=1) only when what was appended is on the platter.
+`flush_counts` (log.flush.interval.messages=1) only when all that it claims to have is on the platter.
 
 A partition whose leader answers with an error rests for a while and is asked for again; a new leader or epoch comes with
 the metadata.  Where the leader's log and ours part, the answer says at which epoch and offset (KIP-595), and our log is
@@ -123,6 +123,11 @@ class Fetcher:
         for copied in self.partitions.values():
             copied.asked = None
 
+    def unflushed(self) -> list[Partition]:
+        """Whose end the next request would claim although it is not on the platter yet."""
+        named = (*self._changed, *self._resting)
+        return [partition for key in named if (partition := self.partitions[key].partition).awaits_flush]
+
     def next_rest_ends_ms(self) -> int | None:
         """When a resting partition wants to be asked for again."""
         return min((self.partitions[key].resting_until_ms for key in self._resting), default=None)
@@ -174,32 +179,30 @@ class Fetcher:
             partition_max_bytes=self.settings.partition_max_bytes,
         )
 
-    def receive(self, response: FetchResponse, now_ms: int, wall_ms: int) -> list[Partition]:
-        """Take in an answer; returns the partitions that were written to."""
+    def receive(self, response: FetchResponse, now_ms: int, wall_ms: int) -> None:
+        """Take in an answer."""
         if response.error_code in RESTARTS_SESSION:
             self.restart_session()
-            return []
+            return
         if response.error_code:
             for key in self.partitions:
                 self._rest(key, error_named(response.error_code), now_ms)
             self.restart_session()
-            return []
+            return
         self._session_id = response.session_id
         self._session_epoch = self._session_epoch + 1 if response.session_id else 0
-        written = []
         for topic in response.responses:
             for answer in topic.partitions:
                 key = topic.topic_id, answer.partition_index
                 copied = self.partitions.get(key)
-                if copied is not None and self._take(key, copied, answer, now_ms, wall_ms):
-                    written.append(copied.partition)
-        return written
+                if copied is not None:
+                    self._take(key, copied, answer, now_ms, wall_ms)
 
-    def _take(self, key: Key, copied: Copied, answer: FetchResponse.Topic.Partition, now_ms: int, wall_ms: int) -> bool:
-        """One partition's answer; whether records were written."""
+    def _take(self, key: Key, copied: Copied, answer: FetchResponse.Topic.Partition, now_ms: int, wall_ms: int) -> None:
+        """One partition's answer."""
         partition = copied.partition
         if copied.asked != (partition.leader_epoch, partition.log.log_end_offset):
-            return False
+            return
         try:
             if (
                 answer.error_code == ErrorCode.OFFSET_OUT_OF_RANGE
@@ -209,28 +212,25 @@ class Fetcher:
                 partition.log.truncate_fully_and_start_at(answer.log_start_offset)
                 self.truncated(partition)
                 self._changed[key] = None
-                return False
+                return
             if answer.error_code:
                 self._rest(key, error_named(answer.error_code), now_ms)
-                return False
+                return
             copied.last_error = ErrorCode.NONE
             if answer.diverging_epoch is not None:
                 partition.diverged(answer.diverging_epoch.epoch, answer.diverging_epoch.end_offset)
                 self.truncated(partition)
                 self._changed[key] = None
-                return False
+                return
             records = answer.records
-            wrote = bool(records)
             if records:
                 self.bytes_in += len(records)
                 partition.append_from_leader(records, wall_ms)
                 self._changed[key] = None
             partition.hear_of_watermark(answer.high_watermark, answer.log_start_offset)
-            return wrote
         except KafkaError as error:
             self.failed(partition, error)
             self._rest(key, error.code, now_ms)
-            return False
 
     def _rest(self, key: Key, error: ErrorCode, now_ms: int) -> None:
         copied = self.partitions[key]

@@ -1,7 +1,7 @@
 """The connections that replicas are copied over: one to each leader, kept busy by callbacks alone.
 
     connected -> fetch -> answer: records written -> next fetch, in the same callback
-                             | with flush_counts: after the fsync
+                             | with flush_counts: after the fsync of whatever the fetch claims to have
                              | nothing to ask for (all rest): a timer
 
 A task dials, and dials again when the connection is lost; no task waits for an answer.
@@ -43,8 +43,10 @@ class LeaderLink:
         self.link: PeerLink | None = None
         self._loop = asyncio.get_running_loop()
         self._asked = False
+        self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._come = 0  # of the answer that is overdue
         self._lost = asyncio.Event()
         self._stopped = False
 
@@ -70,6 +72,7 @@ class LeaderLink:
     def _on_lost(self, link: PeerLink) -> None:
         self.link = None
         self._asked = False
+        self._come = 0
         self._forget_timers()
         self._lost.set()
 
@@ -86,9 +89,13 @@ class LeaderLink:
             self.link.abort("no longer followed")
 
     def fetch(self) -> None:
-        """Ask for what comes next, unless an answer is awaited."""
+        """Ask for what comes next, unless an answer is awaited, or an fsync."""
         self._timer = None
-        if self._asked or self.link is None or self._stopped:
+        if self._asked or self._flushing or self.link is None or self._stopped:
+            return
+        if self.owner.flush_counts and (unflushed := self.fetcher.unflushed()):
+            self._flushing = True
+            self.owner.flush(unflushed, self._flushed)
             return
         request = self.fetcher.next_request(self.owner.now_ms())
         if request is None:
@@ -101,23 +108,32 @@ class LeaderLink:
         self._answer_due = self._loop.time() + patience
         self.link.call(request, self._answered)
 
+    def _flushed(self) -> None:
+        self._flushing = False
+        self.fetch()
+
     def _check_overdue(self) -> None:
-        """The leader is silent: frozen, or cut off.  Its connection may look well for minutes yet."""
+        """The leader is silent: frozen, or cut off.  Its connection may look well for minutes yet.
+
+        An answer that is still coming in is no silence, however long it takes: whoever gave up on it would ask for the
+        same again, over the same slow line, for ever.
+        """
         self._overdue = None
         left = self._answer_due - self._loop.time()
         if left > 0:
+            self._come = 0
             self._overdue = self._loop.call_later(left, self._check_overdue)
         elif self._asked and self.link is not None:
-            self.link.abort("no answer to a fetch")
+            come, self._come = self._come, self.link.partly_received
+            if self._come > come:
+                self._overdue = self._loop.call_later(ANSWER_MARGIN_S, self._check_overdue)
+            else:
+                self.link.abort("no answer to a fetch")
 
     def _answered(self, response: FetchResponse | None) -> None:
         self._asked = False
-        if response is None:
-            return
-        written = self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
-        if written and self.owner.flush_counts:
-            self.owner.flush(written, self.fetch)
-        else:
+        if response is not None:
+            self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
             self.fetch()
 
 

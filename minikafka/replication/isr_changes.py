@@ -3,6 +3,12 @@
 A proposal is asked for until it is answered or overtaken; a partition has at most one.  What the controller takes comes
 back with the answer, and again through the metadata log; whichever is first counts, the partition epoch tells them apart.
 
+    answer                      the controller knows        then
+    none                        the same                    the set is the one asked for
+    INELIGIBLE_REPLICA          a member to be out          the set is what it was
+    in `OVERTAKEN`              something newer             the metadata log will tell us, too
+    NOT_CONTROLLER, others      less than we do             ask again: it was replaced, and stood still meanwhile
+
 Source: KIP-497; Kafka `AlterPartitionManager`.
 """
 
@@ -20,6 +26,14 @@ from minikafka.wire.messages.controller import AlterPartitionRequest, AlterParti
 logger = logging.getLogger("minikafka.isr")
 
 Key = tuple[bytes, int]
+OVERTAKEN = frozenset(
+    {
+        ErrorCode.FENCED_LEADER_EPOCH,
+        ErrorCode.INVALID_UPDATE_VERSION,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.NEW_LEADER_ELECTED,
+    }
+)
 ANSWER_S = 1.0
 RETRY_S = 0.05
 
@@ -49,13 +63,13 @@ class IsrChanges:
             self._some.clear()
             wanted, self._wanted = self._wanted, {}
             asked = {key: (each, each.proposal) for key, each in wanted.items() if each.leading and each.proposal}
-            if asked and not await self._ask(asked):
-                self._wanted = {**wanted, **self._wanted}
+            if asked and (again := await self._ask(asked)):
+                self._wanted = {**{key: wanted[key] for key in again}, **self._wanted}
                 self._some.set()
                 await asyncio.sleep(RETRY_S)
 
-    async def _ask(self, asked: dict[Key, tuple[Partition, Proposal]]) -> bool:
-        """Whether it was answered."""
+    async def _ask(self, asked: dict[Key, tuple[Partition, Proposal]]) -> list[Key]:
+        """What is to be asked for again."""
         topics: dict[bytes, list[AlterPartitionRequest.Topic.Partition]] = {}
         for (topic_id, index), (partition, proposal) in asked.items():
             members = [
@@ -78,25 +92,29 @@ class IsrChanges:
         try:
             answer = await self.channel.call(request, 2 * ANSWER_S, try_s=ANSWER_S)
         except ControllerUnavailable:
-            return False
+            return list(asked)
         if answer.error_code:
             logger.info("The controller refuses our ISR changes: %s", error_named(answer.error_code).name)
-            return False
+            return list(asked)
+        again = []
         for topic in answer.topics:
             for decided in topic.partitions:
-                found = asked.get((topic.topic_id, decided.partition_index))
-                if found is not None:
-                    self._decided(*found, decided)
-        return True
+                key = topic.topic_id, decided.partition_index
+                if key in asked and not self._decided(*asked[key], decided):
+                    again.append(key)
+        return again
 
     def _decided(
         self, partition: Partition, proposal: Proposal, decided: AlterPartitionResponse.Topic.Partition
-    ) -> None:
+    ) -> bool:
+        """Whether that is an end of it.  While it is not, the larger of the two sets counts, since the proposal may have
+        been taken by an earlier try."""
         error = error_named(decided.error_code)
         if error is ErrorCode.NONE:
             partition.isr_decided(decided.leader_epoch, decided.partition_epoch, decided.isr, self.now_ms())
         elif error is ErrorCode.INELIGIBLE_REPLICA:  # one of them is fenced, stopping, or was restarted
             logger.info("%r: %s refused: %s", partition, proposal.isr, error.name)
             partition.isr_refused(proposal, self.now_ms())
-        # Any other refusal means that the controller knows something newer.  Until the metadata log has told us, the
-        # larger of the two sets counts, since the proposal may have been taken by an earlier try.
+        else:
+            return error in OVERTAKEN
+        return True

@@ -303,6 +303,15 @@ class Partition:
         return self.log.recovery_point if self.flush_counts else self.log.log_end_offset
 
     @property
+    def awaits_flush(self) -> bool:
+        """Whether the end of our log does not count yet: neither for us who lead, nor to be told to who leads.
+
+        Not only what has just come may be missing from the platter: also what an earlier life had written and not flushed
+        when it was killed, and what a follower took while it led.
+        """
+        return self.flush_counts and self.log.unflushed > 0 and self.log.offline is None
+
+    @property
     def flush_asked(self) -> bool:
         """Whether `flush.messages` records have come since the last fsync."""
         return self.log.unflushed >= self.settings.flush_messages

@@ -33,7 +33,7 @@ def failed(index: int, error: ErrorCode, *, log_start_offset: int = -1) -> Answe
 def where_logs_part(partition: Partition, fetch_offset: int, last_fetched_epoch: int) -> tuple[int, int] | None:
     """(epoch, end offset) here of the last epoch that reader and leader may share; None while their logs agree.
 
-    A reader that knows an epoch above all of ours (only after an unclean election) is told our last one and our end.
+    A follower that knows an epoch above all of ours (only after an unclean election) is told our last one and our end.
     """
     log = partition.log
     epoch, end_offset = log.epochs.end_offset_for(last_fetched_epoch, log.log_end_offset)
@@ -66,8 +66,10 @@ def read(
         if last_fetched_epoch >= 0:
             parting = where_logs_part(partition, fetch_offset, last_fetched_epoch)
             if parting is not None:
+                if fetch_offset < log.log_start_offset or (last_fetched_epoch > log.epochs.latest and not follower):
+                    raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
                 answer = failed(partition.index, ErrorCode.NONE, log_start_offset=log.log_start_offset)
-                answer.high_watermark = log.high_watermark
+                answer.high_watermark, answer.last_stable_offset = log.high_watermark, log.last_stable_offset
                 answer.diverging_epoch = Answer.DivergingEpoch(epoch=parting[0], end_offset=parting[1])
                 return answer
         up_to = log.log_end_offset if follower else log.high_watermark

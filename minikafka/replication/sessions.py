@@ -8,9 +8,11 @@
 A leader of a thousand partitions so answers a fetch by looking at the few that were written, not at the thousand: an
 append puts the partition on the session's list of news, and the list is all that is read.
 
-Clients are answered sessionless, with session id 0, which the protocol allows at any time.
+Sessions of consumers (consumer_session.py) stand in the same table, which is bounded.  A full one makes room for a
+follower; a consumer is then answered without a session, with id 0, as the protocol allows at any time, unless another has
+been idle for two minutes.  (Kafka also gives the place of a session to one of more partitions.)
 
-Source: KIP-227; Kafka `FetchSession.scala`.
+Source: KIP-227; Kafka `FetchSession.java`.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
+from minikafka.replication.consumer_session import PARTITIONS_MAX, ConsumerSession
 from minikafka.replication.partition import Partition
 from minikafka.replication.reading import Answer, failed, read, where_logs_part
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.fetch import FetchRequest, FetchResponse
 
 FINAL_EPOCH, NO_SESSION = -1, 0
+IDLE_MS = 120_000
+"""After which the session of a consumer may give way to another's: min.incremental.fetch.session.eviction.ms."""
 Key = tuple[bytes, int]
 
 
@@ -61,8 +66,8 @@ class Session:
     attempt   of a fetch that waits for news; answers it and says True, or says False
     """
 
-    def __init__(self, session_id: int, broker: int, broker_epoch: int) -> None:
-        self.session_id = session_id
+    def __init__(self, broker: int, broker_epoch: int) -> None:
+        self.session_id = NO_SESSION
         self.broker, self.broker_epoch = broker, broker_epoch
         self.epoch = 1  # of the fetch expected next
         self.partitions: dict[Key, Followed] = {}
@@ -154,10 +159,20 @@ class Session:
                 continue
             answer = self._read(key, followed, max_bytes - total, not total)
             size = len(answer.records or b"")
+            if not size and self._holds_back(followed, answer):
+                self.news[key] = None
             if size or answer.error_code or answer.diverging_epoch is not None or self._is_news(followed, answer):
                 answers.append((key[0], answer))
                 total += size
         return answers, total
+
+    @staticmethod
+    def _holds_back(followed: Followed, answer: Answer) -> bool:
+        """Whether there are records, but the first batch is larger than what was left for it: alone it may be larger."""
+        partition = followed.partition
+        if partition is None or answer.error_code or answer.diverging_epoch is not None:
+            return False
+        return followed.offset < partition.log.log_end_offset
 
     def told(self, answers: list[tuple[bytes, Answer]]) -> None:
         """They are on their way to the follower."""
@@ -189,54 +204,88 @@ class Session:
 
 
 class Sessions:
-    """All sessions of a broker; the oldest goes when there are more than `maximum`."""
+    """All sessions of a broker, at most `maximum`; the longest unused come first."""
 
     def __init__(self, random: Random, maximum: int = 1000) -> None:
         self._random = random
         self.maximum = maximum
-        self._open: dict[int, Session] = {}
+        self._open: dict[int, Session | ConsumerSession] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def __iter__(self) -> Iterator[Session]:
-        return iter(self._open.values())
+    def __iter__(self) -> Iterator[int]:
+        """Their ids."""
+        return iter(self._open)
 
     def session_for(self, request: FetchRequest, broker: int, broker_epoch: int) -> Session:
-        """The session that a request continues, or a new one; for the last request of one, and for a request that wants
-        none, a session without a number, that ends with the answer.  Raises 70, 71."""
-        if request.session_epoch == FINAL_EPOCH:
-            self.close(request.session_id)
-            return Session(NO_SESSION, broker, broker_epoch)
+        """The session that a follower's request continues, or a new one.  Raises 70, 71."""
         if request.session_epoch == 0:
             self.close(request.session_id)
-            return self._open_new(broker, broker_epoch)
-        session = self._open.get(request.session_id)
-        if session is None:
+            session = Session(broker, broker_epoch)
+            if len(self._open) >= self.maximum:
+                self.close(self._least_used_consumer() or next(iter(self._open), NO_SESSION))
+            self._enter(session)
+            return session
+        found = self._open.get(request.session_id)
+        if not isinstance(found, Session):
             raise KafkaError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
-        if request.session_epoch != session.epoch:
-            raise KafkaError(ErrorCode.INVALID_FETCH_SESSION_EPOCH)
-        session.epoch = session.epoch + 1 if session.epoch < 2**31 - 1 else 1
-        session.broker_epoch = broker_epoch
-        return session
+        self._continue(found, request.session_epoch)
+        found.broker_epoch = broker_epoch
+        return found
 
-    def _open_new(self, broker: int, broker_epoch: int) -> Session:
-        while (session_id := self._random.randrange(1, 2**31)) in self._open:
-            pass
+    def consumer_session(self, request: FetchRequest, by_id: bool, now_ms: int) -> ConsumerSession:
+        """The session that a consumer's request continues, with what the request says.  Raises 70, 71, 106."""
+        found = self._open.get(request.session_id)
+        if not isinstance(found, ConsumerSession):
+            raise KafkaError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        if found.by_id != by_id and found.epoch == request.session_epoch:
+            raise KafkaError(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        self._continue(found, request.session_epoch)
+        found.used_ms = now_ms
+        found.take(request)
+        if len(found.partitions) > PARTITIONS_MAX:
+            self.close(found.session_id)
+            raise KafkaError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        return found
+
+    def open_for_consumer(self, session: ConsumerSession, now_ms: int) -> int:
+        """The id of a new session with its first answer; 0 when there is no room for it."""
+        if len(session.partitions) > PARTITIONS_MAX:
+            return NO_SESSION
         if len(self._open) >= self.maximum:
-            self.close(next(iter(self._open)))
-        session = self._open[session_id] = Session(session_id, broker, broker_epoch)
-        return session
+            idle = self._open.get(self._least_used_consumer())
+            if not isinstance(idle, ConsumerSession) or now_ms - idle.used_ms < IDLE_MS:
+                return NO_SESSION
+            self.close(idle.session_id)
+        session.used_ms = now_ms
+        self._enter(session)
+        return session.session_id
 
     def close(self, session_id: int) -> None:
         if (session := self._open.pop(session_id, None)) is not None:
             session.close()
 
+    def _enter(self, session: Session | ConsumerSession) -> None:
+        while (session_id := self._random.randrange(1, 2**31)) in self._open:
+            pass
+        session.session_id = session_id
+        self._open[session_id] = session
+
+    def _continue(self, session: Session | ConsumerSession, epoch: int) -> None:
+        if epoch != session.epoch:
+            raise KafkaError(ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        session.epoch = epoch + 1 if epoch < 2**31 - 1 else 1
+        self._open[session.session_id] = self._open.pop(session.session_id)
+
+    def _least_used_consumer(self) -> int:
+        return next((id for id, session in self._open.items() if isinstance(session, ConsumerSession)), NO_SESSION)
+
 
 def response_of(
     session_id: int, answers: list[tuple[bytes, Answer]], error: ErrorCode = ErrorCode.NONE
 ) -> FetchResponse:
-    """Answers of partitions, by topic."""
+    """Answers of partitions, by the ids of their topics."""
     topics: dict[bytes, list[Answer]] = {}
     for topic_id, answer in answers:
         topics.setdefault(topic_id, []).append(answer)

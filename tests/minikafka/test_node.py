@@ -1,12 +1,16 @@
 """A node from start to stop on a machine that is not always kind."""
 
+import asyncio
 import errno
 
 import pytest
 
+from minikafka.controller.image import Partition
 from minikafka.node import Node
 from minikafka.wire.errors import ErrorCode
+from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest, DeleteTopicsRequest
+from simulation.disk import SimulatedDisk
 from tests.minikafka.simulated_nodes import Nodes, in_world
 
 TWO_FOLDERS = {"log_dirs": "one,two", "metadata_log_dir": "quorum"}
@@ -215,6 +219,47 @@ def test_a_partition_that_cannot_be_made_in_one_folder_is_made_in_another():
     in_world(story, **TWO_FOLDERS)
 
 
+def cannot_be_read(disk: SimulatedDisk, folder: str) -> None:
+    """From now on."""
+    listdir = disk.listdir
+
+    def failing(path: str) -> list[str]:
+        if path == folder:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return listdir(path)
+
+    disk.listdir = failing
+
+
+def test_a_replica_in_a_folder_that_cannot_be_read_is_offline_and_not_made_anew_in_another():
+    """An empty log would pass for the one that the controller knows (KIP-858)."""
+
+    async def story(nodes: Nodes) -> None:
+        client = await nodes.connect()
+        await client.create("orders", partitions=2, replicas=3)
+
+        def registered() -> Partition:
+            return nodes.node[1].broker.image.topic("orders").partitions[0]
+
+        await nodes.until(lambda: registered().directory_of(3) != bytes(16))
+        folders = nodes.node[3].folders.folders
+        paths = [each.path for each in sorted(folders, key=lambda each: each.id != registered().directory_of(3))]
+        assert await nodes.stop(3) == 0
+        cannot_be_read(nodes.disk(3), f"{paths[0]}/orders-0")
+        nodes.start(3)
+        del nodes.node[3]
+        await nodes.up(3)
+        client = await nodes.connect(3)
+        assert (await client.produce("orders", b"x")).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        assert not nodes.disk(3).exists(f"{paths[1]}/orders-0")
+        asked = MetadataRequest(topics=[MetadataRequest.Topic(name="orders")])
+        told = (await client.ask(asked, 12)).topics[0].partitions
+        assert {each.partition_index: each.offline_replicas for each in told} == {0: [3], 1: []}
+        assert 3 not in registered().isr
+
+    in_world(story, nodes=3, **TWO_FOLDERS)
+
+
 def test_a_flush_that_fails_takes_its_folder_offline():
     async def story(nodes: Nodes) -> None:
         client = await nodes.connect()
@@ -224,6 +269,30 @@ def test_a_flush_that_fails_takes_its_folder_offline():
         assert [folder.online for folder in nodes.node[1].folders.folders] == [False, True]
 
     in_world(story, log_flush_interval_messages=1, **TWO_FOLDERS)
+
+
+def test_a_log_whose_folder_failed_is_not_flushed_again():
+    """What should have been flushed by count never will be: to try on and on would hold everything else up."""
+
+    async def story(nodes: Nodes) -> tuple[int, list[bool]]:
+        client = await nodes.connect()
+        await client.create("orders", flush_messages="1")
+        (partition,) = nodes.node[1].broker.partitions.values()
+        flush, flushes = partition.log.flush, 0
+
+        async def counted() -> None:
+            nonlocal flushes
+            flushes += 1
+            assert flushes < 10, "again and again"
+            await flush()
+
+        partition.log.flush = counted  # type: ignore[method-assign]
+        nodes.disk().fail_next("fsync", path="orders")
+        await client.produce("orders", b"x", acks=1)
+        await asyncio.sleep(1)
+        return flushes, [folder.online for folder in nodes.node[1].folders.folders]
+
+    assert in_world(story, **TWO_FOLDERS) == (1, [False, True])
 
 
 def test_a_broker_without_any_folder_left_ends_with_exit_code_1():
@@ -248,6 +317,41 @@ def test_a_controller_whose_log_cannot_be_written_ends_with_exit_code_1():
     in_world(story)
 
 
+def test_the_only_controller_without_its_log_waits_for_no_controlled_shutdown():
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        nodes.disk().fail_next("fsync", path="metadata-quorum")
+        began = asyncio.get_running_loop().time()
+        client.send(CreateTopicsRequest(timeout_ms=1000, topics=[CreateTopicsRequest.Topic(name="orders")]), 5)
+        assert await nodes.ended() == 1
+        return asyncio.get_running_loop().time() - began
+
+    assert in_world(story, broker_session_timeout_ms=9000, broker_heartbeat_interval_ms=500) < 0.5
+
+
+def test_a_controller_without_its_log_has_the_next_one_move_what_it_leads():
+    """In the time of an election, not of a session."""
+
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        await client.create("orders", partitions=3, replicas=3)
+        await nodes.until(lambda: all(len(node.broker.partitions) == 3 for node in nodes.node.values()))
+        active = next(id for id, node in nodes.node.items() if node.quorum.is_active())
+        other = nodes.node[active % 3 + 1]
+        nodes.disk(active).fail_next("fsync", path="metadata-quorum")
+        began = asyncio.get_running_loop().time()
+        more = CreateTopicsRequest.Topic(name="more", num_partitions=1, replication_factor=3)
+        client.send(CreateTopicsRequest(timeout_ms=1000, topics=[more]), 5)
+        await nodes.until(
+            lambda: all(each.leader not in (-1, active) for each in other.broker.image.topic("orders").partitions)
+        )
+        took = asyncio.get_running_loop().time() - began
+        assert await nodes.ended(active) == 1
+        return took
+
+    assert in_world(story, nodes=3, broker_session_timeout_ms=9000) < 2.0
+
+
 def test_leaders_move_away_from_a_folder_that_failed():
     async def story(nodes: Nodes) -> None:
         client = await nodes.connect()
@@ -268,3 +372,60 @@ def test_leaders_move_away_from_a_folder_that_failed():
         assert (await at_new.produce("orders", b"x")).error_code == 0
 
     in_world(story, nodes=3, **TWO_FOLDERS)
+
+
+# -- a leader, a controller, both -----------------------------------------------------------------------------------------
+
+
+async def outage_s(nodes: Nodes, victims: set[int]) -> float:
+    """Seconds from a kill of `victims`, all at once, until each partition of a topic is led by another."""
+    began = asyncio.get_running_loop().time()
+    for id in victims:
+        await nodes.kill(id)
+    others = [node for id, node in nodes.node.items() if id not in victims]
+
+    def led() -> bool:
+        partitions = others[0].broker.image.topic("orders").partitions
+        return all(each.leader >= 0 and each.leader not in victims for each in partitions)
+
+    await nodes.until(led, seconds=10)
+    return asyncio.get_running_loop().time() - began
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_leader_that_is_killed_with_the_controller_is_missed_no_longer_than_alone(seed):
+    """Its last heartbeat came at most an interval before, and every controller has heard it."""
+
+    async def story(nodes: Nodes) -> float:
+        client = await nodes.connect()
+        await client.create("orders", partitions=3, replicas=3)
+        await nodes.until(lambda: all(len(node.broker.partitions) == 3 for node in nodes.node.values()))
+        await asyncio.sleep(2)
+        active = next(id for id, node in nodes.node.items() if node.quorum.is_active())
+        return await outage_s(nodes, {active})
+
+    took = in_world(story, nodes=3, seed=seed, broker_session_timeout_ms=2500, broker_heartbeat_interval_ms=500)
+    assert 1.9 < took < 2.6
+
+
+def test_nobody_is_fenced_where_everyone_stands_still_for_a_second():
+    """A busy machine: all processes of it are late alike."""
+
+    async def story(nodes: Nodes) -> int:
+        client = await nodes.connect()
+        await client.create("orders", replicas=3)
+        await asyncio.sleep(2)
+        fenced = 0
+        for _ in range(10):
+            for id in nodes.ids:
+                nodes.world.pause(f"n{id}")
+            await asyncio.sleep(1)
+            for id in nodes.ids:
+                nodes.world.resume(f"n{id}")
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                fenced += sum(each.fenced for each in nodes.node[1].quorum.image.brokers.values())
+        return fenced
+
+    defaults = {"broker_session_timeout_ms": 2500, "broker_heartbeat_interval_ms": 500}
+    assert in_world(story, nodes=3, controller_quorum_election_timeout_ms=500, **defaults) == 0

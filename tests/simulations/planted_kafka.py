@@ -4,6 +4,9 @@ Each mistake stands in the place of a function of the honest brokers while a see
 were mistakes of this very broker, found by the first seeds that it ran.
 """
 
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from unittest.mock import patch
@@ -13,13 +16,22 @@ from minikafka.broker import Broker
 from minikafka.controller import brokers, elections, isr
 from minikafka.controller.elections import Elected
 from minikafka.controller.image import Partition as Registered
+from minikafka.coordination import Coordinating
+from minikafka.groups import loading
+from minikafka.groups.group import Group, State
+from minikafka.groups.membership import Membership
+from minikafka.groups.writes import Writes
+from minikafka.log import recovery
 from minikafka.log.epochs import LeaderEpochs
 from minikafka.log.partition_log import PartitionLog
 from minikafka.log.producer_state import ProducerState
 from minikafka.metadata_follower import MetadataFollower
-from minikafka.replication.fetchers import LeaderLink
+from minikafka.replication.fetcher import Fetcher
 from minikafka.replication.partition import Follower, Partition
+from scenarios.kafka_group import Ways
 from scenarios.kafka_nemesis import FLUSHED_FAULTS
+from simulation.world import World
+from tests.simulations.cut_off_leader import judge_course
 
 
 @dataclass
@@ -30,6 +42,8 @@ class Bug:
     told     what the failure says: the reason is the bug, not a slip in planting it
     faults   where to look for it; empty: as the seed draws them
     flushed  with an fsync for each write, or without; None: as the seed draws it
+    group    whether it is about consumer groups; the others do without, and are the quicker for it
+    course   what is run instead of faults at random, where only a course of events set out step by step leads to it
     """
 
     replaced: list[tuple[object, str, object]]
@@ -37,22 +51,26 @@ class Bug:
     told: str
     faults: tuple[str, ...]
     flushed: bool | None
+    group: bool
+    course: Course | None
 
 
+Course = Callable[[World], Awaitable[object]]
 BUGS: dict[str, Bug] = {}
 SEEDS_EACH = 60
 SET_BY_EACH = ("under_min_isr",)
 """Attributes that each object sets for itself: a property in their place takes no notice."""
 
 
-def bug(owner, name, *, told, faults=(), first=1, flushed=None):
+def bug(owner, name, *, told, faults=(), first=1, flushed=None, group=False, course=None):
     """The decorated function takes the place of `owner.name`; its own name is the name of the bug."""
 
     def plant(wrong):
         title = wrong.fget.__name__ if isinstance(wrong, property) else wrong.__name__
         if isinstance(wrong, property):
             wrong = wrong.setter(lambda self, value: None)
-        entry = BUGS.setdefault(title, Bug([], range(first, first + SEEDS_EACH), told, faults, flushed))
+        seeds = range(first, first + (1 if course else SEEDS_EACH))
+        entry = BUGS.setdefault(title, Bug([], seeds, told, faults, flushed, group, course))
         entry.replaced.append((owner, name, wrong))
         return wrong
 
@@ -65,22 +83,30 @@ async def judge_planted(world, name):
     with ExitStack() as stack:
         for owner, attribute, wrong in entry.replaced:
             stack.enter_context(patch.object(owner, attribute, wrong, create=attribute in SET_BY_EACH))
+        if entry.course is not None:
+            return await entry.course(world)
         flushed = world.random("profile").random() < 0.5 if entry.flushed is None else entry.flushed
         plan = drawn_plan(world.random("plan"), flushed)
         faults = entry.faults or plan.weather.faults
         weather = replace(plan.weather, faults=faults, strikes=8, overlap=0.6)
-        pace = replace(plan.pace, group_chance=0.0)  # all of these are about records
-        return await kafka_run(world, replace(plan, weather=weather, pace=pace), Shape(world.random("shape"), flushed))
+        if not entry.group:
+            plan = replace(plan, pace=replace(plan.pace, group_chance=0.0), group=Ways())
+        plan = replace(plan, weather=weather)
+        return await kafka_run(world, plan, Shape(world.random("shape"), flushed))
 
 
 CUTS = ("cut_off", "cut_one_way", "cut_pair", "pause", "isolate_controller")
 KILLS = ("kill", "restart_storm", "kill_all", "pause")
 
 updated = Partition.update
+commit_checked = Group.check_commit
+appended_to = Writes.appended
+group_read = loading.group_from
 reign_begun = Partition._begin_reign
 advanced = Partition.advance_high_watermark
 appended_from_leader = PartitionLog.append_as_follower
 merged = Registered.merge
+truncated = PartitionLog.truncate_to
 
 
 # When a record counts as committed
@@ -131,12 +157,9 @@ def a_leader_counts_what_it_has_not_flushed(self):
     return self.log.log_end_offset
 
 
-@bug(LeaderLink, "_answered", first=2, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
-def a_follower_fetches_on_before_its_flush(self, response):
-    self._asked = False
-    if response is not None:
-        self.fetcher.receive(response, self.owner.now_ms(), self.owner.wall_ms())
-        self.fetch()
+@bug(Fetcher, "unflushed", first=2, told="in sync", faults=FLUSHED_FAULTS, flushed=True)
+def a_follower_fetches_on_before_its_flush(self):
+    return []
 
 
 @bug(Follower, "fetched", told="in sync", faults=KILLS)
@@ -235,3 +258,48 @@ def a_retry_is_taken_for_news(self, batch, offset):
 @bug(ProducerState, "recall", told="fatal", faults=("stop", "rolling_restart"))
 def a_stop_forgets_all_but_the_last_batch(self, batches):
     pass
+
+
+# Groups
+
+
+@bug(Group, "check_commit", told="had begun", faults=KILLS, group=True)
+def a_commit_of_an_old_generation_is_taken(self, member_id, group_instance_id, generation):
+    return commit_checked(self, member_id, group_instance_id, self.generation if generation >= 0 else generation)
+
+
+@bug(Writes, "appended", told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
+def a_commit_is_answered_before_the_watermark(self, end_offset):
+    appended_to(self, end_offset)
+    self.committed(end_offset)
+
+
+@bug(Coordinating, "load", told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
+async def a_coordinator_begins_with_what_it_knows_to_be_committed(self):
+    """Its watermark lags behind: what the log holds above it may have been answered."""
+    log = self.partition.log
+    known = memoryview(log.read(log.log_start_offset, 1 << 30, log.high_watermark).records)
+    for _ in (*self.coordinator.load(known), *self.coordinator.finish_loading(self.moment())):
+        pass
+    self.settle()
+
+
+@bug(Membership, "_store_shares", told="belongs to", faults=(*KILLS, *CUTS), group=True)
+def shares_are_given_out_before_they_are_committed(self, group, shares):
+    group.storing = True
+    self.write_group(group, shares, lambda error: None)
+    group.become(State.STABLE, self.now.wall_ms)
+    for member in group.members.values():
+        member.assignment = shares.get(member.member_id, b"")
+        member.answer_sync(self.share(group, member))
+
+
+@bug(loading, "group_from", told="belongs to", faults=(*KILLS, *CUTS), group=True)
+def a_coordinator_forgets_which_generation_it_was(group_id, value):
+    group = group_read(group_id, value)
+    group.generation = 0
+    return group
+@bug(PartitionLog, "truncate_to", told="is lost", course=judge_course)
+def what_is_cut_off_a_log_stays_known_of_its_producers(self, offset):
+    with patch.object(recovery, "load_producers", lambda log: None):
+        truncated(self, offset)

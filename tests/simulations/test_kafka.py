@@ -10,6 +10,7 @@ import pytest
 
 from cli.simulate_kafka import UNTIL_S, judge_kafka
 from simulation.runner import run_seed, run_seeds
+from tests.simulations.cut_off_leader import judge_course
 from tests.simulations.planted_kafka import BUGS, judge_planted
 
 SEEDS = range(1, int(os.environ.get("SEEDS", 36)) + 1)
@@ -41,6 +42,11 @@ def test_the_course_does_not_hang_on_the_order_of_hashes():
         last_lines.add(replayed.stdout.splitlines()[-1])
     assert len(last_lines) == 1
     assert last_lines.pop().startswith("seed 5 is fine; trace hash ")
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_leader_that_lost_a_record_takes_it_as_news(seed):
+    assert run_seed(judge_course, seed, until=UNTIL_S).failure is None
 
 
 @pytest.mark.parametrize("name", BUGS)

@@ -129,6 +129,20 @@ def isolation(stage: Stage) -> None:
 
 
 @theme.story
+def isolation_of_no_such_level(stage: Stage) -> None:
+    """Refused as a whole, unless no partition is known; a session goes on."""
+    a = stage.connect()
+    topic = filled(stage)
+    a.ask(fetch(topic, 0, isolation_level=2), 4)
+    a.ask(fetch(stage.topic_id(topic), 0, isolation_level=2), 13)
+    a.ask(fetch("nobody-made-it", 0, isolation_level=2), 12)
+    a.ask(fetch(topic, 0, isolation_level=2, session_id=0, session_epoch=0), 12)
+    session = a.ask(fetch(topic, 6, session_id=0, session_epoch=0), 12).session_id
+    a.ask(FetchRequest(session_id=session, session_epoch=1, isolation_level=2), 12)
+    a.ask(FetchRequest(session_id=session, session_epoch=2), 12)
+
+
+@theme.story
 def leader_epochs(stage: Stage) -> None:
     """Asked with an epoch the leader must have just that: an older one is FENCED, a newer one UNKNOWN."""
     a = stage.connect()
@@ -143,7 +157,7 @@ def last_fetched_epochs(stage: Stage) -> None:
     """Version 12 says which epoch the reader's log ends in: if that is not so here, the answer tells where they part."""
     a = stage.connect()
     topic = filled(stage)
-    for offset, last_epoch in [(3, 0), (6, 0), (3, 1), (8, 0)]:
+    for offset, last_epoch in [(3, 0), (6, 0), (3, 1), (8, 0), (8, 1), (-1, 0), (0, -2)]:
         a.ask(fetch(topic, offset, last_epoch=last_epoch), 12)
 
 
@@ -179,6 +193,9 @@ def a_replica_that_is_none(stage: Stage) -> None:
     topic = filled(stage)
     a.ask(fetch(topic, 0, replica_id=9), 11)
     a.ask(fetch(topic, 0, replica_id=-2), 11)
+    a.ask(fetch(topic, 0, 0, replica_id=9), 4)
+    a.ask(fetch(topic, 0, replica_id=1), 11)
+    a.ask(fetch(topic, 0, replica_id=9, session_id=0, session_epoch=0), 11)
 
 
 # -------------------------------------------------------------------------------------------------- fetch sessions
@@ -212,6 +229,75 @@ def wrong_sessions(stage: Stage) -> None:
         a.ask(FetchRequest(session_id=session, session_epoch=1), version)
         a.ask(fetch(topic, 0, session_id=session, session_epoch=-1), version)
         a.ask(FetchRequest(session_id=session, session_epoch=2), version)
+
+
+@theme.story
+def session_numbers(stage: Stage) -> None:
+    """Epoch 0 ends the session it names and opens another, with or without partitions; no session is there to be closed."""
+    a = stage.connect()
+    topic = filled(stage)
+    session = a.ask(fetch(topic, 6, session_id=0, session_epoch=0), 12).session_id
+    a.ask(fetch(topic, 6, session_id=session, session_epoch=0), 12)
+    a.ask(FetchRequest(session_id=session, session_epoch=1), 12)
+    a.ask(FetchRequest(session_id=0, session_epoch=0), 12)
+    a.ask(fetch(topic, 6, session_id=5, session_epoch=-1), 12)
+    for epoch in (4, -5):
+        a.ask(FetchRequest(session_id=0, session_epoch=epoch), 12)
+
+
+@theme.story
+def sessions_by_name_and_by_id(stage: Stage) -> None:
+    """A session keeps to names or to ids; a topic that is not there is told of each time."""
+    a = stage.connect()
+    topic = filled(stage)
+    where = stage.topic_id(topic)
+    named = a.ask(fetch(topic, 6, session_id=0, session_epoch=0), 12).session_id
+    a.ask(FetchRequest(session_id=named, session_epoch=1), 13)
+    a.ask(FetchRequest(session_id=named, session_epoch=1), 12)
+    session = a.ask(fetch(where, 6, session_id=0, session_epoch=0), 13).session_id
+    a.ask(fetch(NOBODY, 0, session_id=session, session_epoch=1), 13)
+    a.ask(FetchRequest(session_id=session, session_epoch=2), 13)
+    a.ask(FetchRequest(session_id=session, session_epoch=3), 12)
+    gone = [FetchRequest.ForgottenTopic(topic_id=NOBODY, partitions=[0])]
+    a.ask(FetchRequest(session_id=session, session_epoch=3, forgotten_topics_data=gone), 13)
+
+
+@theme.story
+def errors_in_a_session(stage: Stage) -> None:
+    """An error is told each time, and its end once."""
+    a = stage.connect()
+    topic = filled(stage)
+    session = a.ask(fetch(topic, 7, 6, session_id=0, session_epoch=0), 12).session_id
+    a.ask(FetchRequest(session_id=session, session_epoch=1, min_bytes=1, max_wait_ms=10), 12)
+    a.ask(fetch(topic, 6, session_id=session, session_epoch=2), 12)
+    a.ask(FetchRequest(session_id=session, session_epoch=3, min_bytes=1, max_wait_ms=10), 12)
+    gone = [FetchRequest.ForgottenTopic(topic=topic, partitions=[1, 5])]
+    a.ask(FetchRequest(session_id=session, session_epoch=4, forgotten_topics_data=gone), 12)
+
+
+@theme.story
+def turns_in_a_session(stage: Stage) -> None:
+    """When there is room for one partition's records only, each comes once before one comes twice."""
+    a = stage.connect()
+    topic = filled(stage, partitions=3)
+    session = a.ask(fetch(topic, 0, 0, 0, max_bytes=250, session_id=0, session_epoch=0), 12).session_id
+    for epoch in range(1, 5):
+        a.ask(FetchRequest(session_id=session, session_epoch=epoch, max_bytes=250), 12)
+
+
+@theme.story
+def waiting_in_a_session(stage: Stage) -> None:
+    """A producer ends the wait for a partition that was named long before; too few bytes come when the time is over."""
+    a, b = stage.connect("a"), stage.connect("b")
+    topic = filled(stage, partitions=2)
+    session = a.ask(fetch(topic, 6, 6, session_id=0, session_epoch=0), 12).session_id
+    held = a.send(FetchRequest(session_id=session, session_epoch=1, min_bytes=1, max_wait_ms=10000), 12)
+    b.ask(produce(topic, batch("6")), 9)
+    held.answer()
+    a.ask(fetch(topic, 7, session_id=session, session_epoch=2, min_bytes=1, max_wait_ms=10), 12)
+    held = a.send(FetchRequest(session_id=session, session_epoch=3, min_bytes=200, max_wait_ms=200), 12)
+    b.ask(produce(topic, batch("7")), 9)
+    held.answer()
 
 
 # ---------------------------------------------------------------------------------------------------- ListOffsets

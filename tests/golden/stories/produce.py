@@ -2,6 +2,8 @@
 
 import struct
 
+import cramjam
+
 from minikafka.records.record import Record
 from minikafka.wire.messages.fetch import FetchRequest
 from minikafka.wire.messages.produce import ProduceRequest
@@ -81,12 +83,17 @@ def no_topics_at_all(stage: Stage) -> None:
 
 @theme.story
 def the_same_partition_twice(stage: Stage) -> None:
-    """Two entries for one partition in a request."""
+    """Two entries for one partition in a request, in one topic or in two of the same name: the last is written."""
     a = stage.connect()
-    topic = stage.topic()
+    topic = stage.topic(partitions=2)
     Topic = ProduceRequest.Topic
-    parts = [Topic.Partition(index=0, records=batch("first")), Topic.Partition(index=0, records=batch("second"))]
-    a.send(ProduceRequest(acks=1, timeout_ms=100, topic_data=[Topic(name=topic, partition_data=parts)]), 9).either()
+    first, second, other = Topic.Partition(index=0), Topic.Partition(index=0), Topic.Partition(index=1)
+    first.records, second.records, other.records = batch("first"), batch("second"), batch("other")
+    at_once = [Topic(name=topic, partition_data=[first, other, second])]
+    apart = [Topic(name=topic, partition_data=[first]), Topic(name=topic, partition_data=[second, other])]
+    for topics in (at_once, apart):
+        a.ask(ProduceRequest(acks=1, timeout_ms=100, topic_data=topics), 9)
+    read_all(a, topic)
 
 
 def wrong_batch(name: str, data: bytes) -> None:
@@ -104,6 +111,16 @@ def wrong_batch(name: str, data: bytes) -> None:
 
     story.__name__ = f"batch_{name}"
     theme.story(story)
+
+
+def with_payload(data: bytes, payload: bytes, **fields: int) -> bytes:
+    """The batch with other bytes in place of its records."""
+    return changed(data[:61] + payload, length=49 + len(payload), **fields)
+
+
+def compress_raw(data: bytes) -> bytes:
+    """A snappy block without any framing, as librdkafka sends it."""
+    return bytes(cramjam.snappy.compress_raw(data))
 
 
 # Null in place of a batch is not asked: Apache Kafka 4.1.1 never answers that, nor anything else on the connection.
@@ -150,6 +167,15 @@ wrong_batch("with_a_producer_id_without_a_sequence", changed(one, producer_id=10
 wrong_batch("with_a_producer_id_without_an_epoch", changed(one, producer_id=1000, base_sequence=0))
 wrong_batch("with_a_sequence_without_a_producer_id", changed(one, base_sequence=0))
 wrong_batch("with_a_max_timestamp_too_small", changed(two, max_timestamp=TIME_MS))
+wrong_batch("with_a_max_timestamp_too_large", changed(two, max_timestamp=TIME_MS + 9))
+wrong_batch("of_one_with_a_max_timestamp_too_small", changed(one, max_timestamp=TIME_MS - 9))
+wrong_batch("of_more_than_its_bytes_can_be", changed(one, last_offset_delta=999, record_count=1000))
+wrong_batch("of_a_header_alone", changed(one[:61], length=49))
+wrong_batch("of_a_record_of_five_bytes", changed(one[:61] + b"\x0a\0\0\0\1\0", length=55))
+wrong_batch("of_a_record_of_negative_length", changed(one[:61] + b"\1" * 8, length=57))
+wrong_batch("of_a_long_record_cut_short", changed(batch("x" * 300)[:-9], length=352))
+wrong_batch("of_raw_snappy", with_payload(one, compress_raw(one[61:]), attributes=2))
+wrong_batch("of_raw_snappy_cut_short", with_payload(one, compress_raw(one[61:])[:-2], attributes=2))
 wrong_batch("with_negative_timestamps", batch("x", time_ms=-1))
 
 

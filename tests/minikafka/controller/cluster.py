@@ -1,10 +1,12 @@
 """A cluster of registrations for tests: the controller, its log, and a second image that only ever reads the log."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage, Partition
+from minikafka.controller.sessions import Overheard
 from minikafka.controller.state import ControllerSettings, Decision
 from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.wire.errors import ErrorCode
@@ -63,10 +65,10 @@ class Cluster:
                 count += 1
         return count
 
-    def fail_over(self) -> None:
-        """Another controller, which knows the log and nothing else."""
+    def fail_over(self, overheard: Mapping[int, Overheard] | None = None) -> None:
+        """Another controller, which knows the log, and what it has overheard, and nothing else."""
         self.controller = Controller(self.follower, self.settings, self.random)
-        for decision in self.controller.activate(self.now_ms):
+        for decision in self.controller.activate(self.now_ms, overheard=overheard):
             self.commit(decision)
 
     def register(

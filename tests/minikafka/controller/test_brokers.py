@@ -3,6 +3,7 @@
 import pytest
 
 from minikafka.controller.image import Broker, Endpoint, Feature
+from minikafka.controller.sessions import Overheard
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.cluster import UnregisterBrokerRequest, UnregisterBrokerResponse
 from minikafka.wire.messages.controller import (
@@ -326,6 +327,41 @@ def test_a_new_controller_gives_everyone_a_fresh_session():
     cluster.now_ms += 1
     cluster.tick()
     assert [broker.fenced for broker in cluster.image.brokers.values()] == [True, False]
+
+
+def silences_borne(cluster: Cluster) -> dict[int, int]:
+    """Broker -> milliseconds from now until it is fenced, if it is not heard any more."""
+    began, borne = cluster.now_ms, {}
+    while len(borne) < len(cluster.image.brokers):
+        cluster.tick()
+        for broker in cluster.image.brokers.values():
+            if broker.fenced:
+                borne.setdefault(broker.id, cluster.now_ms - began)
+        cluster.now_ms += 100
+    return borne
+
+
+def test_sessions_go_on_under_a_new_controller_that_has_overheard_heartbeats():
+    """Broker 0 was heard 900 ms ago, and died since; of broker 1 only an earlier life was, of broker 2 nothing."""
+    cluster = Cluster(3, broker_session_timeout_ms=2500)
+    brokers, now = cluster.image.brokers, cluster.now_ms
+    cluster.fail_over({0: Overheard(brokers[0].epoch, now - 900), 1: Overheard(brokers[1].epoch - 1, now - 900)})
+    assert silences_borne(cluster) == {0: 1600, 1: 2500, 2: 2500}
+
+
+def test_a_broker_that_a_new_controller_has_not_overheard_for_long_has_two_heartbeats_to_say_so():
+    cluster = Cluster(1, broker_session_timeout_ms=2500)
+    cluster.fail_over({0: Overheard(cluster.image.brokers[0].epoch, cluster.now_ms - 60_000)})
+    assert silences_borne(cluster) == {0: 1000}
+
+
+def test_a_controller_that_stood_still_calls_nobody_silent_for_it():
+    cluster = Cluster(2, broker_session_timeout_ms=2500)
+    cluster.now_ms += 500
+    cluster.heartbeat(1)
+    cluster.now_ms += 10_000
+    cluster.controller.stood_still(10_000, cluster.now_ms)
+    assert silences_borne(cluster) == {0: 2000, 1: 2500}
 
 
 def test_the_next_deadline_is_the_first_session_to_end():

@@ -110,6 +110,15 @@ def test_a_member_must_share_type_and_protocol_with_the_group(change):
     assert desk.join(**change).error is ErrorCode.INCONSISTENT_GROUP_PROTOCOL
 
 
+def test_one_that_was_given_an_id_gets_in_though_all_the_others_have_left_meanwhile():
+    desk = Desk()
+    members, _ = desk.stable(1)
+    awaited = desk.join().answer.member_id
+    desk.leave((members[0], None))
+    assert desk.group().state is State.PREPARING_REBALANCE
+    assert desk.join(member_id=awaited).error is ErrorCode.NONE
+
+
 def test_an_unknown_member_of_a_known_group_has_to_begin_anew():
     desk = Desk()
     desk.stable(1)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minikafka.log.checkpoints import RECOVERY_POINT, read_offsets
+from minikafka.log.checkpoints import HIGH_WATERMARK, RECOVERY_POINT, read_offsets
 from minikafka.log.data_folders import DataFolder, DataFolders, partition_of
 from minikafka.log.partition_log import LogSettings
 from minikafka.records.batch import build_batch
@@ -126,6 +126,27 @@ def test_a_log_cut_while_the_checkpoint_is_written_is_written_down_again():
         return read_offsets(host.disk, f"data/{RECOVERY_POINT}")[("orders", 0)]
 
     assert in_process(story) == [4]
+
+
+@pytest.mark.parametrize("checkpoint", [DataFolders.checkpoint_high_watermarks, DataFolders.checkpoint_recovery_points])
+def test_checkpoints_at_once_do_not_take_each_others_file(checkpoint):
+    """The regular one and the one of the stop, on a slow disk: each writes aside under the same name."""
+
+    async def story(host: Host, folders: DataFolders) -> tuple[list[str], dict, list[str]]:
+        log = opened(folders)
+        append(log, 10)
+        await log.flush()
+        log.high_watermark = 4
+        first = asyncio.get_running_loop().create_task(checkpoint(folders))
+        await asyncio.sleep(0)
+        log.high_watermark = 10
+        await asyncio.gather(first, checkpoint(folders), checkpoint(folders))
+        offline = [folder.path for folder in folders.folders if not folder.online]
+        name = HIGH_WATERMARK if checkpoint is DataFolders.checkpoint_high_watermarks else RECOVERY_POINT
+        left = [name for name in host.disk.listdir("data") if name.endswith(".new")]
+        return offline, read_offsets(host.disk, f"data/{name}"), left
+
+    assert in_process(story) == [([], {("orders", 0): 10}, [])]
 
 
 def test_many_logs_are_flushed_side_by_side_when_the_broker_stops():

@@ -1,8 +1,13 @@
 """leader-epoch-checkpoint: KIP-101's table, and OffsetForLeaderEpoch's answers."""
 
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from minikafka.log.epochs import LeaderEpochs, decode, encode
+from simulation.world import World
 from tests.minikafka.log.fixtures import disk
 
 
@@ -54,6 +59,55 @@ def test_a_truncation_takes_the_epochs_that_began_behind_it():
     known = epochs((1, 10), (4, 15), (5, 20))
     known.truncate_from_end(15)
     assert (known.entries, known.latest, reloaded(known)) == ([(1, 10)], 1, [(1, 10)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_epoch_that_a_truncation_took_does_not_come_back_after_a_power_failure(seed):
+    """It would speak of records that are gone, to whoever asks where it ends."""
+    on = disk(seed)
+    known = LeaderEpochs(on, "leader-epoch-checkpoint")
+    for epoch, start in ((1, 10), (4, 15), (5, 20)):
+        known.assign(epoch, start)
+    known.truncate_from_end(15)
+    on.power_loss()
+    assert reloaded(known) == [(1, 10)]
+
+
+def while_it_is_flushed(change: Callable[[LeaderEpochs], Any]) -> tuple[list[tuple[int, int]], bool, list[str]]:
+    """What the file says when epochs changed in the middle of a flush; whether it may not be durable; all files."""
+
+    async def story() -> tuple[list[tuple[int, int]], bool, list[str]]:
+        on = world.host("n1").disk
+        known = LeaderEpochs(on, "leader-epoch-checkpoint")
+        for epoch, start in ((1, 10), (4, 15)):
+            known.assign(epoch, start)
+        flushing = asyncio.get_running_loop().create_task(known.flush())
+        await asyncio.sleep(0)
+        if (more := change(known)) is not None:
+            await more
+        await flushing
+        return reloaded(known), known.dirty, on.listdir(".")
+
+    async def scenario(world: World) -> Any:
+        return await world.spawn("n1", story())
+
+    world = World(1)
+    return world.run(scenario)  # type: ignore[return-value]
+
+
+def test_what_a_truncation_takes_during_a_flush_stays_away():
+    found = while_it_is_flushed(lambda known: known.truncate_from_end(15))
+    assert found == ([(1, 10)], False, ["leader-epoch-checkpoint"])
+
+
+def test_what_is_assigned_during_a_flush_is_for_the_next():
+    found = while_it_is_flushed(lambda known: known.assign(5, 20))
+    assert found == ([(1, 10), (4, 15), (5, 20)], True, ["leader-epoch-checkpoint"])
+
+
+def test_two_flushes_at_once_do_not_take_each_others_file():
+    found = while_it_is_flushed(lambda known: known.flush())
+    assert found == ([(1, 10), (4, 15)], False, ["leader-epoch-checkpoint"])
 
 
 def test_raising_the_start_keeps_the_epoch_that_holds_it():

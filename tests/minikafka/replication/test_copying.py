@@ -89,9 +89,27 @@ def test_all_is_said_once_and_then_what_has_changed(pair):
     assert [asked.fetch_offset for topic in third.topics for asked in topic.partitions] == [1]
 
 
+def test_a_batch_that_found_no_room_beside_another_partitions_comes_first_in_the_next_answer():
+    sessions, large, small = Sessions(Random(1)), leader(), leader()
+    keys = [(bytes(15) + bytes([number]), 0) for number in (1, 2)]
+    session = sessions._open_new(2, 12)
+    for key, partition in zip(keys, (small, large), strict=True):
+        partition.topic_id = key[0]
+        session._follow(key, partition).max_bytes = 100
+    append(small, "a")
+    append(large, "b" * 200)
+
+    def given():
+        return [answer.records for _, answer in session.read_news(1 << 20)[0] if answer.records]
+
+    assert given() == [bytes(small.log.read(0, 1 << 20, 1).records)]
+    session.partitions[keys[0]].offset = 1
+    assert given() == [bytes(large.log.read(0, 1 << 20, 1).records)]
+
+
 def test_a_session_that_the_leader_lost_is_begun_anew(pair):
     pair.exchange()
-    pair.sessions.close(next(iter(pair.sessions)).session_id)
+    pair.sessions.close(next(iter(pair.sessions)))
     _, answer = pair.exchange()
     assert answer.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     request, answer = pair.exchange()
