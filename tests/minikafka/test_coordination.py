@@ -442,8 +442,8 @@ def damage(partition: Partition) -> None:
 
 
 def test_others_have_their_turn_while_it_reads(monkeypatch):
-    """One slice of the log after another, each as long as SLICE_S at most; here every one counts as too long."""
-    monkeypatch.setattr("minikafka.coordination.SLICE_S", -1.0)
+    """One slice of the log after another, each as long as TURN_S at most; here every one counts as too long."""
+    monkeypatch.setattr("minikafka.turns.TURN_S", -1.0)
 
     async def story(shop: Shop) -> Any:
         await shop.lead(**ALONE)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import pytest
+
 from minikafka.controller.image import MetadataImage
-from minikafka.controller.quorum import Quorum
+from minikafka.controller.quorum import TICK_S, Quorum
 from minikafka.options import OPTIONS
 from minikafka.records.metadata_entries import decode_records
 from minikafka.wire.errors import ErrorCode
@@ -341,32 +343,80 @@ def test_a_refused_proposal_ends_the_reign_at_once():
     assert at_desk(story) == ([None], False)
 
 
-def test_in_a_new_reign_every_broker_has_a_whole_session_before_it_is_fenced():
-    async def story(desk: Desk) -> list[bool]:
+async def ticking(desk: Desk, seconds: float) -> None:
+    """Time passes as in a process that runs."""
+    until = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < until:
+        desk.quorum._tick()
+        await asyncio.sleep(TICK_S)
+
+
+async def fenced_after(desk: Desk, seconds: float = 3.0) -> float | None:
+    """How long until the only broker is fenced, if it is not heard; None: longer than so many seconds."""
+    began = asyncio.get_running_loop().time()
+    while (took := asyncio.get_running_loop().time() - began) < seconds:
+        desk.quorum._tick()
+        desk.raft.commit()
+        if desk.quorum.image.brokers[7].fenced:
+            return round(took, 1)
+        await asyncio.sleep(TICK_S)
+    return None
+
+
+def test_in_a_new_reign_a_broker_that_was_not_heard_lately_has_some_time_to_be():
+    async def story(desk: Desk) -> float | None:
         desk.active().register()
         desk.raft.lose()
-        await asyncio.sleep(5)
+        await ticking(desk, 5)
         desk.raft.lead()
-        seen = []
-        for _ in range(3):
-            desk.quorum._tick()
-            desk.raft.commit()
-            seen.append(desk.quorum.image.brokers[7].fenced)
-            await asyncio.sleep(0.6)
-        return seen
+        return await fenced_after(desk)
 
-    assert at_desk(story) == [False, False, True]
+    assert at_desk(story) == 0.4
+
+
+def test_in_a_new_reign_the_sessions_of_brokers_that_were_heard_before_go_on():
+    async def story(desk: Desk) -> tuple[Any, float | None]:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        await ticking(desk, 5)
+        desk.heartbeat(7, epoch)
+        refused = desk.take()
+        await ticking(desk, 0.3)
+        desk.raft.lead()
+        return refused, await fenced_after(desk)
+
+    refused, took = at_desk(story)
+    assert (refused, took) == ([None], pytest.approx(0.7, abs=0.11))
+
+
+def test_a_heartbeat_of_an_earlier_life_is_not_overheard():
+    async def story(desk: Desk) -> float | None:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        await ticking(desk, 5)
+        desk.heartbeat(7, epoch - 1)
+        desk.raft.lead()
+        return await fenced_after(desk)
+
+    assert at_desk(story) == 0.4
 
 
 def test_a_silent_broker_is_fenced_without_being_asked():
-    async def story(desk: Desk) -> bool:
+    async def story(desk: Desk) -> float | None:
         desk.active().register()
-        await asyncio.sleep(1.1)
-        desk.quorum._tick()
-        desk.raft.commit()
-        return desk.quorum.image.brokers[7].fenced
+        return await fenced_after(desk)
 
-    assert at_desk(story) is True
+    assert at_desk(story) == 1.0
+
+
+def test_a_controller_that_stood_still_waits_for_what_it_has_not_read_yet():
+    async def story(desk: Desk) -> float | None:
+        desk.active().register()
+        desk.quorum._tick()
+        await asyncio.sleep(30)
+        return await fenced_after(desk)
+
+    assert at_desk(story) == 1.0
 
 
 # -- the log for brokers ------------------------------------------------------------------------------------------------

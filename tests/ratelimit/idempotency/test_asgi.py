@@ -108,9 +108,13 @@ async def test_of_a_hundred_at_once_one_executes_and_all_that_are_answered_agree
 async def test_the_application_is_handed_its_fence_and_no_way_around_the_store():
     shop = Shop()
     scope = {
-        "type": "http", "method": "POST", "path": "/orders", "query_string": b"", "extensions": {"http.response.pathsend": {}},
+        "type": "http",
+        "method": "POST",
+        "path": "/orders",
+        "query_string": b"",
         "headers": [(b"idempotency-key", b'"k"')],
-    }  # fmt: skip
+        "extensions": {"http.response.pathsend": {}},
+    }
     await guarded(shop)(scope, giving(b""), ignoring)
     seen = shop.scopes[0]
     assert (seen["idempotency"].key, seen["idempotency"].attempt, seen["extensions"]) == (b"k", 1, {})
