@@ -19,7 +19,7 @@ evicted keys had spent.
 Locks are of `threading`, which server code here does not use; but this is also a library, and its callers may be threads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from itertools import count
 from threading import RLock
@@ -175,6 +175,11 @@ class MemoryStore:
             made = Table(limit, self.max_keys, self.now_ms, self._numbers)
             table = self._tables.setdefault(limit, made)  # one of two threads wins
         return table
+
+    def keep_only(self, limits: Collection[Limit]) -> None:
+        """Forget every key of limits that are not in use any more: nobody hits them, so nothing would sweep them."""
+        for limit in [known for known in list(self._tables) if known not in limits]:
+            self._tables.pop(limit, None)
 
     def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key.

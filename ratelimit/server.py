@@ -17,6 +17,7 @@ is in memory, or in a Redis that several such services share.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -107,6 +108,8 @@ class Server:
         self.decided: dict[tuple[str, str], int] = {}  # by policy, and "allowed", "denied" or "would deny"
         self.answered: dict[tuple[str, str], int] = {}  # by route and status
         self.busiest = Busiest(now_ms())
+        if isinstance(store, MemoryStore):
+            rules.keep_small(store)
         self._asked: AsyncStore = Awaited(store) if isinstance(store, MemoryStore) else store
         self._app = web.Application(client_max_size=settings.max_body, middlewares=[self._answer])
         self._app.add_routes(
@@ -236,6 +239,8 @@ class Server:
         asked = rules.asks(questions.forwarded_request(rules, request.remote or "", headers))
         verdict = await self._decide(rules, asked)
         if verdict.allowed:
+            if verdict.delay_ms:  # the proxy waits for this answer, and so its client for its turn
+                await asyncio.sleep(verdict.delay_ms / 1000)
             return as_response(Denial(200, rules.fields(verdict, self.now_ms), b""))
         denial = problem.denial(rules, verdict, self.now_ms)
         return as_response(denial._replace(status=FORBIDDEN) if request.query.get("denied") == "403" else denial)
@@ -261,7 +266,7 @@ class Server:
                 "rule": policy.name,
                 "limit": str(policy.limit),
                 "algorithm": policy.limit.algorithm,
-                "remaining": decision.remaining + decision.allowed,  # a peek says what would be left after a hit
+                "remaining": decision.remaining,
                 "retry_after_ms": decision.retry_after_ms,
             }
             for (policy, _), decision in zip(about, decisions, strict=True)
@@ -302,7 +307,7 @@ class Server:
 
 def as_response(denial: Denial) -> web.Response:
     """A response in aiohttp's terms."""
-    response = web.Response(status=denial.status, body=denial.body)
+    response = web.Response(status=denial.status, body=denial.body, headers={"Cache-Control": "no-store"})
     for name, value in denial.fields:
         response.headers[FIELD_NAMES.get(name) or name.decode().title()] = value.decode()
     return response
