@@ -5,7 +5,7 @@
     receive   the body is read first, since it belongs to the fingerprint, and then given to the application in one piece
     send      the answer is held back until it is whole and stored; one that grows too long, or is an event stream, is
               marked as executed and then passes through
-    scope     gets "idempotency", the Execution, and loses its extensions: a file sent by the server itself, or early
+    scope     gets the Execution under SCOPE_KEY, and loses its extensions: a file sent by the server itself, or early
               hints, would bypass the store
 
 A client that hangs up stops nothing: the application is not told, so the deed is done and its answer is there when the
@@ -34,6 +34,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+SCOPE_KEY = "mini.idempotency"
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
@@ -60,7 +61,7 @@ class IdempotencyMiddleware:
             return await say(handler.too_large(), send)
         if isinstance(body, Gone):
             return None
-        decision = await handler.begin(request._replace(body=body))
+        decision = await handler.acquire(request._replace(body=body), key)
         if isinstance(decision, Answer):
             return await say(decision, send)
         if decision is None:
@@ -83,7 +84,7 @@ class Answering:
         """Call the application, and see to the key however it ends."""
         execution = self._execution
         try:
-            await app({**scope, "idempotency": execution, "extensions": {}}, once(body, self._until_over), self._take)
+            await app({**scope, SCOPE_KEY: execution, "extensions": {}}, once(body, self._until_over), self._take)
         except Exception:
             await self._failed()
             raise
@@ -168,6 +169,8 @@ def request_of(scope: Scope) -> Request:
 def user_of(scope: Scope) -> str:
     """What Starlette's authentication has found out: a user's identity, or the name where a user class has none."""
     user = scope.get("user")
+    if user is None:
+        return ""
     for attribute in ("identity", "username"):
         with suppress(NotImplementedError):  # as Starlette's own classes say it
             if name := getattr(user, attribute, ""):

@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from ratelimit.idempotency.asgi import IdempotencyMiddleware, request_of
+from ratelimit.idempotency.asgi import SCOPE_KEY, IdempotencyMiddleware, request_of
 from ratelimit.idempotency.field import header
 from ratelimit.idempotency.memory_store import MemoryStore
 from ratelimit.idempotency.policy import Policy
@@ -117,9 +117,9 @@ async def test_the_application_is_handed_its_fence_and_no_way_around_the_store()
     }
     await guarded(shop)(scope, giving(b""), ignoring)
     seen = shop.scopes[0]
-    assert (seen["idempotency"].key, seen["idempotency"].attempt, seen["extensions"]) == (b"k", 1, {})
-    assert seen["idempotency"].fence > 1_600_000_000_000
-    assert "idempotency" not in scope
+    assert (seen[SCOPE_KEY].key, seen[SCOPE_KEY].attempt, seen["extensions"]) == (b"k", 1, {})
+    assert seen[SCOPE_KEY].fence > 1_600_000_000_000
+    assert SCOPE_KEY not in scope
 
 
 def giving(*pieces):
@@ -216,7 +216,7 @@ async def test_an_application_that_raises_frees_the_key():
     with pytest.raises(RuntimeError):
         await app(dict(SCOPE), giving(b""), ignoring)
     await app(dict(SCOPE), giving(b""), ignoring)
-    assert [scope["idempotency"].attempt for scope in shop.scopes] == [1, 2]
+    assert [scope[SCOPE_KEY].attempt for scope in shop.scopes] == [1, 2]
 
 
 async def test_an_application_that_raises_has_answered_where_5xx_are_kept():
@@ -326,7 +326,7 @@ async def test_a_long_stream_is_marked_before_its_first_byte_leaves():
 async def test_one_that_was_succeeded_tells_its_client_the_successors_answer():
     async def deed(scope, receive, send):
         if shop.executed == 1:
-            execution = scope["idempotency"]
+            execution = scope[SCOPE_KEY]
             await app.handler.store.forget(execution.name)  # its lease ran out,
             await again(dict(SCOPE), giving(b"book"), ignoring)  # and another was faster
             shop.executed = 99
