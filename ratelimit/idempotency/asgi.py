@@ -109,7 +109,9 @@ class Answering:
         return DISCONNECT
 
     async def _take(self, message: Message) -> None:
-        """What the application sends."""
+        """What the application sends; after its end, and when another's answer stands in its place, to nobody."""
+        if self._over.is_set():
+            return
         if message["type"] == "http.response.start":
             self._start = message
             return
@@ -144,8 +146,7 @@ class Answering:
         answer = Answer(self._start["status"], self._head(), None)
         told = await self._execution.complete(answer)
         self._passing = True
-        if told is not answer:  # a successor has answered: its answer goes out, and this one nowhere
-            self._send = nowhere
+        if told is not answer:
             self._over.set()
             await say(told, self._send)
             return
@@ -211,7 +212,3 @@ async def say(answer: Answer, send: Send) -> None:
     """Send a whole answer."""
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": "http.response.body", "body": answer.body or b"", "more_body": False})
-
-
-async def nowhere(_: Message) -> None:
-    """Where the answer goes of one who was succeeded."""

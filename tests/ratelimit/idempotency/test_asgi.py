@@ -205,6 +205,22 @@ async def test_after_its_answer_the_application_hears_that_the_client_is_gone():
     assert heard == [{"type": "http.disconnect"}]
 
 
+async def test_what_the_application_says_after_the_end_is_not_said():
+    async def deed(scope, receive, send):
+        await shop.sell(scope, receive, send)
+        await send({"type": "http.response.body", "body": b"and another thing"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    shop = Shop(deed)
+    app = guarded(shop)
+    await app(dict(SCOPE), giving(b""), send)
+    assert (sent, app.handler.counts["executed"]) == (["http.response.start", "http.response.body"], 1)
+
+
 async def test_an_application_that_raises_frees_the_key():
     async def deed(scope, receive, send):
         if shop.executed == 1:
@@ -342,6 +358,27 @@ async def test_one_that_was_succeeded_tells_its_client_the_successors_answer():
     await app(dict(SCOPE), giving(b"book"), send)
     assert [(message.get("status"), message.get("body")) for message in sent] == [(201, None), (None, b"order 2: book")]
     assert (b"idempotent-replayed", b"true") in sent[0]["headers"]
+
+
+async def test_one_that_was_succeeded_in_the_middle_of_a_long_answer_says_nothing_of_it():
+    async def deed(scope, receive, send):
+        if shop.executed == 1:
+            await app.handler.store.forget(scope[SCOPE_KEY].name)
+            await app(dict(SCOPE), giving(b"book"), ignoring)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(3):
+                await send({"type": "http.response.body", "body": bytes(60), "more_body": True})
+        await shop.sell(scope, receive, send)
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    shop = Shop(deed)
+    app = guarded(shop, answer_bytes=100)
+    await app(dict(SCOPE), giving(b"book"), send)
+    assert [(message.get("status"), message.get("body")) for message in sent] == [(201, None), (None, b"order 2: book")]
 
 
 async def test_other_protocols_and_methods_pass_by():
