@@ -82,11 +82,11 @@ class Probe:
             if OWN not in what:
                 probe.slices.append(Slice((probe.clock() - began) * 1000, what))
 
-        asyncio.events.Handle._run = timed  # type: ignore[method-assign]
+        asyncio.events.Handle._run = timed  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
-            asyncio.events.Handle._run = run  # type: ignore[method-assign]
+            asyncio.events.Handle._run = run  # type: ignore[method-assign,assignment]
 
     def worst(self) -> list[Slice]:
         """The longest of those since the last call."""

@@ -100,13 +100,6 @@ class Desk:
         answers, self.answers = self.answers, []
         return answers
 
-    async def pass_time(self, seconds: float) -> None:
-        """With the ticks that `start` would set going, and everything committed at once."""
-        for _ in range(round(seconds / TICK_S)):
-            await asyncio.sleep(TICK_S)
-            self.quorum._tick()
-            self.raft.commit()
-
     # -- what brokers say ------------------------------------------------------------------------------------------------
 
     def active(self) -> "Desk":
@@ -378,22 +371,6 @@ def test_in_a_new_reign_a_broker_that_was_not_heard_lately_has_some_time_to_be()
         desk.raft.lead()
         return await fenced_after(desk)
 
-
-def test_in_a_new_reign_a_broker_that_was_not_heard_before_has_a_whole_session():
-    """As after a start: what is known of it is in the log, and the log knows no heartbeats."""
-
-    async def story(desk: Desk) -> list[bool]:
-        desk.active().register()
-        desk.raft.lose()
-        await desk.pass_time(5)
-        desk.quorum._overheard.clear()
-        desk.raft.lead()
-        seen = []
-        for _ in range(3):
-            await desk.pass_time(0.4)
-            seen.append(desk.quorum.image.brokers[7].fenced)
-        return seen
-
     assert at_desk(story) == 0.4
 
 
@@ -440,53 +417,6 @@ def test_a_controller_that_stood_still_waits_for_what_it_has_not_read_yet():
         return await fenced_after(desk)
 
     assert at_desk(story) == 1.0
-
-
-def test_a_controller_that_does_not_lead_hears_heartbeats_all_the_same():
-    """It answers none of them, and knows who was silent when it leads."""
-
-    async def story(desk: Desk) -> Any:
-        epoch = desk.active().register()
-        desk.raft.lose()
-        seen = []
-        for silence_s in (0.1, 0.95):
-            desk.heartbeat(7, epoch)
-            await desk.pass_time(silence_s)
-            desk.raft.lead()
-            await desk.pass_time(0.5)
-            seen.append(desk.quorum.image.brokers[7].fenced)
-            desk.raft.lose()
-        return desk.take(), seen
-
-    assert at_desk(story) == ([None, None], [False, True])
-
-
-def test_a_silent_broker_is_fenced_without_being_asked():
-    async def story(desk: Desk) -> list[bool]:
-        desk.active().register()
-        seen = []
-        for _ in range(2):
-            await desk.pass_time(0.6)
-            seen.append(desk.quorum.image.brokers[7].fenced)
-        return seen
-
-    assert at_desk(story) == [False, True]
-
-
-def test_a_controller_that_stood_still_itself_fences_nobody_for_it():
-    """SIGSTOP, and the heartbeats wait in the sockets."""
-
-    async def story(desk: Desk) -> list[bool]:
-        desk.active().register()
-        desk.quorum._tick()
-        await asyncio.sleep(30)
-        seen = []
-        for _ in range(3):
-            await desk.pass_time(0.4)
-            seen.append(desk.quorum.image.brokers[7].fenced)
-        return seen
-
-    assert at_desk(story) == [False, False, True]
 
 
 # -- the log for brokers ------------------------------------------------------------------------------------------------
@@ -590,7 +520,6 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
         assert desk.quorum.recent[0].offset == begins_after + 1
         for offset in (begins_after - 1, begins_after):
             desk.fetch(offset)
-            await asyncio.sleep(0.01)
         behind, near = desk.take()
         image = MetadataImage()
         image.apply(decode_records(behind.snapshot), behind.snapshot_offset, behind.snapshot_epoch)
@@ -599,43 +528,6 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
     behind, near, equal, begins_after, end = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
     assert (behind, near, equal) == (("snapshot", end), list(range(begins_after + 1, end + 1)), True)
     assert 4 < begins_after < end
-
-
-async def behind(desk: Desk) -> None:
-    """Twenty topics, and a broker that has none of them, and has just asked."""
-    desk.active().register()
-    for number in range(20):
-        desk.create(f"topic-{number}")
-        desk.raft.commit()
-    desk.take()
-    desk.fetch(-1)
-
-
-def test_a_snapshot_on_its_way_is_given_once_as_it_was_when_it_was_asked_for():
-    async def story(desk: Desk) -> Any:
-        await behind(desk)
-        end = desk.quorum.image.offset
-        desk.create("later")
-        desk.raft.commit()
-        await asyncio.sleep(1)
-        given = [answer for answer in desk.take() if isinstance(answer, MetadataFetchResponse)]
-        image = MetadataImage()
-        image.apply(decode_records(given[0].snapshot), given[0].snapshot_offset, given[0].snapshot_epoch)
-        return [shown(answer) for answer in given], end, "later" in image.topic_ids
-
-    given, end, later = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
-    assert (given, later) == ([("snapshot", end)], False)
-
-
-def test_a_snapshot_of_a_controller_that_resigned_meanwhile_is_not_given():
-    async def story(desk: Desk) -> Any:
-        await behind(desk)
-        desk.raft.lose()
-        told = desk.take()
-        await asyncio.sleep(1)
-        return told, desk.take()
-
-    assert at_desk(story, metadata_log_max_record_bytes_between_snapshots=500) == ([None], [])
 
 
 def test_what_is_kept_for_brokers_is_bounded():
@@ -658,32 +550,18 @@ def test_a_snapshot_restores_the_image_and_where_it_stands():
         desk.active().register()
         desk.create("orders")
         desk.raft.commit()
-        image, snapshot = desk.quorum.image, await desk.quorum.snapshot()
+        image, snapshot = desk.quorum.image, desk.quorum.snapshot()
         desk.quorum.restore(snapshot)
         return desk.quorum.image == image, desk.quorum.image is not image, len(desk.quorum.recent)
 
     assert at_desk(story) == (True, True, 0)
 
 
-def test_a_snapshot_holds_what_was_applied_before_it_was_asked_for_and_no_more():
-    """It is written in turns: Raft cuts the log off where it was asked for."""
-
-    async def story(desk: Desk) -> Any:
-        desk.active().register()
-        before, coming = desk.quorum.image.copy(), desk.quorum.snapshot()
-        desk.create("orders")
-        desk.raft.commit()
-        desk.quorum.restore(await coming)
-        return desk.quorum.image == before
-
-    assert at_desk(story)
-
-
 def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
     async def story(desk: Desk) -> Any:
         desk.active().register()
         at = desk.quorum.image.offset
-        desk.quorum.restore(await desk.quorum.snapshot())
+        desk.quorum.restore(desk.quorum.snapshot())
         desk.raft.lose()
         desk.raft.lead()
         desk.create("orders")
@@ -691,7 +569,6 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
         desk.take()
         for offset in (at - 1, at):
             desk.fetch(offset)
-            await asyncio.sleep(0.01)
         return [shown(answer) for answer in desk.take()], at
 
     given, at = at_desk(story)
@@ -701,7 +578,7 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
 def test_entries_follow_a_snapshot_that_was_restored():
     async def story(desk: Desk) -> Any:
         desk.active().register()
-        snapshot = await desk.quorum.snapshot()
+        snapshot = desk.quorum.snapshot()
         desk.create("orders")
         ((index, data),) = desk.raft.uncommitted
         desk.raft.commit()
