@@ -86,7 +86,7 @@ class Probe:
         try:
             yield
         finally:
-            asyncio.events.Handle._run = run  # type: ignore[method-assign,assignment]
+            asyncio.events.Handle._run = run  # type: ignore[method-assign]
 
     def worst(self) -> list[Slice]:
         """The longest of those since the last call."""
