@@ -15,7 +15,7 @@ from functools import partial
 from random import Random
 
 from ratelimit.idempotency.answer import Answer
-from ratelimit.idempotency.asgi import Application, Message, Receive, Scope, Send, once, say
+from ratelimit.idempotency.asgi import SCOPE_KEY, Application, Message, Receive, Scope, Send, once, say
 from ratelimit.idempotency.handler import Execution
 from scenarios.idempotency import Deed
 
@@ -63,7 +63,7 @@ class Shop:
     looks: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        execution: Execution = scope["idempotency"]
+        execution: Execution = scope[SCOPE_KEY]
         await receive()
         await asyncio.sleep(self.random.uniform(0, self.think_s))
         if self.random.random() < self.failing:

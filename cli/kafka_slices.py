@@ -82,7 +82,7 @@ class Probe:
             if OWN not in what:
                 probe.slices.append(Slice((probe.clock() - began) * 1000, what))
 
-        asyncio.events.Handle._run = timed  # type: ignore[method-assign]
+        asyncio.events.Handle._run = timed  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:

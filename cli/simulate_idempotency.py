@@ -49,6 +49,9 @@ class SimulatedStage:
     async def kill(self, worker: int | None) -> None:
         self._world.kill(name_of(worker))
 
+    async def power_failure(self, worker: int | None) -> None:
+        self._world.power_loss(name_of(worker))
+
     async def pause(self, worker: int | None) -> None:
         self._world.pause(name_of(worker))
 

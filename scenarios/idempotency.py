@@ -31,7 +31,7 @@ from typing import NamedTuple, Protocol
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)
 WORKER_FAULTS = ("kill", "pause", "cut")
-STORE_FAULTS = ("kill store", "pause store")
+STORE_FAULTS = ("kill store", "pause store", "power failure of the store")
 HEAD = b"\r\n".join(
     [
         b"POST /orders HTTP/1.1",
@@ -63,6 +63,7 @@ class Stage(Protocol):
     ledger           every deed, in order
     connect          to a worker, as a client
     start, kill      a worker, or the store: None
+    power_failure    the same, and what was not fsynced is gone
     pause, resume    it stands still, its connections open
     cut, heal        a worker neither hears nor reaches the store
     """
@@ -72,6 +73,7 @@ class Stage(Protocol):
     async def connect(self, worker: int) -> Streams: ...
     async def start(self, worker: int | None) -> None: ...
     async def kill(self, worker: int | None) -> None: ...
+    async def power_failure(self, worker: int | None) -> None: ...
     async def pause(self, worker: int | None) -> None: ...
     async def resume(self, worker: int | None) -> None: ...
     async def cut(self, worker: int) -> None: ...
@@ -184,8 +186,8 @@ class Arena:
             worker = None if fault in STORE_FAULTS else random.randrange(self.plan.workers)
             self.report.faults[fault] += 1
             self.note(f"round {turn}/{self.plan.rounds}: {fault} {'' if worker is None else worker}")
-            if fault.startswith("kill"):
-                await self.stage.kill(worker)
+            if fault.startswith(("kill", "power")):
+                await (self.stage.kill(worker) if fault.startswith("kill") else self.stage.power_failure(worker))
                 await asyncio.sleep(random.uniform(*self.plan.fault_s))
                 await self.stage.start(worker)
             elif fault.startswith("pause"):

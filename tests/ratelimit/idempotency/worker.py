@@ -12,7 +12,7 @@ import sys
 
 from cli.idempotency_stage import serve, text
 from ratelimit.idempotency import IdempotencyMiddleware, Policy, RedisStore, header
-from ratelimit.idempotency.asgi import say
+from ratelimit.idempotency.asgi import SCOPE_KEY, say
 from ratelimit.redis_link import RedisLink
 
 
@@ -20,7 +20,7 @@ async def main(redis_port, dies, takeover, lease_ms):
     link = RedisLink(f"redis://127.0.0.1:{redis_port}", timeout_ms=5000)
 
     async def shop(scope, receive, send):
-        execution = scope["idempotency"]
+        execution = scope[SCOPE_KEY]
         first = await link.call("INCR", "executions") == 1
         if first and dies == "before":
             os.kill(os.getpid(), signal.SIGKILL)
