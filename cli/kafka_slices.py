@@ -85,7 +85,7 @@ class Probe:
             if not what.startswith(OWN):
                 probe.slices.append(Slice((probe.clock() - began) * 1000, what))
 
-        asyncio.events.Handle._run = timed  # type: ignore[method-assign]
+        asyncio.events.Handle._run = timed  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:

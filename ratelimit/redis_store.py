@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,6 +56,9 @@ OPTIONS = (
 )
 """A letter for each option that is not at its default, as driver.lua reads them."""
 
+ALONE = {name: frozenset([name]) for name in ALGORITHMS}
+"""The commonest questions are about one algorithm."""
+
 Word = str | bytes | int
 
 
@@ -70,10 +73,10 @@ def text_of(name: str) -> str:
     return resources.files("ratelimit").joinpath(name).read_text()
 
 
-@lru_cache
-def script(peek: bool, client_time: bool) -> Script:
-    """The driver with all algorithms in it."""
-    parts = "\n".join(text_of(f"algorithms/{name}.lua") for name in ALGORITHMS)
+@cache
+def script(algorithms: frozenset[str], peek: bool, client_time: bool) -> Script:
+    """The driver with the algorithms that are needed: what is not in the text costs nothing at each call."""
+    parts = "\n".join(text_of(f"algorithms/{name}.lua") for name in sorted(algorithms))
     slack_ms = CLIENT_SLACK_MS if client_time else SERVER_SLACK_MS
     text = text_of("driver.lua").replace("--[[algorithms]]", parts)
     text = text.replace("--[[slack]]", str(slack_ms)).replace("--[[peek]]", "true" if peek else "false")
@@ -116,6 +119,12 @@ def tag_of(key: str) -> str:
     """What Redis Cluster hashes of a key: between the first { and the next }, unless that is empty."""
     key = tagged(key)
     return key[1 : key.index("}", 1)] or key
+
+
+def algorithms_of(asks: Sequence[Ask]) -> frozenset[str]:
+    if len(asks) == 1:
+        return ALONE[asks[0].limit.algorithm]
+    return frozenset([ask.limit.algorithm for ask in asks])
 
 
 def decisions_of(reply: Sequence[int]) -> list[Decision]:
@@ -199,7 +208,7 @@ class RedisStore:
     async def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
-        program = script(peek, now_ms is not None)
+        program = script(algorithms_of(asks), peek, now_ms is not None)
         rest = self._packed(asks, now_ms)
         try:
             reply = await self.link.send(packed_head(program, len(asks), False) + rest)
@@ -210,19 +219,18 @@ class RedisStore:
     async def _all(self, batch: Sequence[Sequence[Ask]], now_ms: int | None, *, peek: bool) -> list[list[Decision]]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
-        program = script(peek, now_ms is not None)
-        rests = [self._packed(asks, now_ms) for asks in batch]
-        sent = [
-            self.link.send(packed_head(program, len(asks), False) + rest)
-            for asks, rest in zip(batch, rests, strict=True)
+        commands = [
+            (script(algorithms_of(asks), peek, now_ms is not None), len(asks), self._packed(asks, now_ms))
+            for asks in batch
         ]
+        sent = [self.link.send(packed_head(program, asks, False) + rest) for program, asks, rest in commands]
         decided, failure = [], None
-        for asks, rest, reply in zip(batch, rests, sent, strict=True):
+        for (program, asks, rest), reply in zip(commands, sent, strict=True):
             try:
                 try:
                     decided.append(decisions_of(await reply))
                 except ReplyError as error:
-                    decided.append(decisions_of(await self._again(error, program, len(asks), rest)))
+                    decided.append(decisions_of(await self._again(error, program, asks, rest)))
             except StoreUnavailable as error:  # the other replies are waited for, or asyncio would call them forgotten
                 failure = error
         if failure is not None:
@@ -335,7 +343,7 @@ class SyncRedisStore:
     def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
-        program = script(peek, now_ms is not None)
+        program = script(algorithms_of(asks), peek, now_ms is not None)
         words: list[Word] = [f"{self.prefix}{tagged(ask.key)}:{ask.limit.fingerprint}" for ask in asks]
         words.append("" if now_ms is None else now_ms)
         for ask in asks:

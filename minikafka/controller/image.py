@@ -219,11 +219,6 @@ class MetadataImage:
             for index, partition in enumerate(topic.partitions):
                 yield topic, index, partition
 
-    def config(self, resource_type: int, name: str, key: str) -> str | None:
-        """What was set for this very resource; defaults are the asker's."""
-        settings = self.configs.get((resource_type, name))
-        return None if settings is None else settings.get(key)
-
     def copy(self) -> "MetadataImage":
         """An image that may change without this one changing."""
         return MetadataImage(

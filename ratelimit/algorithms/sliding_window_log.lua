@@ -1,6 +1,7 @@
 -- The sliding window log: the moments of all hits of the last P.  The chapter is sliding_window_log.py.
 --
 --   stored    a list of moments in ms, oldest first; Redis packs it at 9 bytes a moment
+--   options   d: denied hits are logged too
 --
 -- Nothing is read but the ends: the newest, the oldest few, and the one whose going lets the next hit in.
 
@@ -10,7 +11,7 @@ local function count_old(key, length, cutoff)
   local known, step = 0, 1
   while known < length do
     local probe = min(known + step, length)
-    if tonumber(redis.call('LINDEX', key, probe - 1)) > cutoff then
+    if tonumber(call('LINDEX', key, probe - 1)) > cutoff then
       if step == 1 then break end
       step = 1
     else
@@ -20,35 +21,43 @@ local function count_old(key, length, cutoff)
   return known
 end
 
+-- The moment at `place` of the log, as it will be when those that this hit adds stand behind it.
+local function moment_at(key, length, place, now)
+  return place < length and tonumber(call('LINDEX', key, place)) or now
+end
+
+local function append(key, now, cost)
+  local moments, moment = {}, format('%d', now)
+  for i = 1, min(cost, 1000) do moments[i] = moment end
+  for i = 1, cost, 1000 do
+    call('RPUSH', key, unpack(moments, 1, min(1000, cost - i + 1)))
+  end
+end
+
 algorithms.sliding_window_log = function(key, now, cost, rate, per, capacity, options)
-  local asked_at = now
-  local length, newest = 0, tonumber(redis.call('LINDEX', key, -1) or nil)
+  local log_denied = find(options, 'd')
+  local length, newest = 0, tonumber(call('LINDEX', key, -1) or nil)
   local forget = newest and newest - now > per
   if newest and not forget then
     now = max(now, newest)
-    length = redis.call('LLEN', key)
+    length = call('LLEN', key)
   end
   local old = count_old(key, length, now - per)
   local cut = old > 16 and 2 * old > length and old or 0
   local free = capacity - (length - old)
   local allowed = cost <= free
-  local log_it = allowed or options.log_denied
+  local log_it = allowed or log_denied
+  local in_the_way = not allowed and moment_at(key, length, length + cost - capacity - 1 + (log_denied and cost or 0), now)
 
-  local function write()
-    if forget then redis.call('DEL', key) elseif cut > 0 then redis.call('LTRIM', key, cut, -1) end
-    if not log_it then return end
-    local moments, moment = {}, format('%.0f', now)
-    for i = 1, min(cost, 1000) do moments[i] = moment end
-    for i = 1, cost, 1000 do
-      redis.call('RPUSH', key, unpack(moments, 1, min(1000, cost - i + 1)))
+  if not dry then
+    if forget then call('DEL', key) elseif cut > 0 then call('LTRIM', key, cut, -1) end
+    if log_it then
+      append(key, now, cost)
+      if not allowed then call('LTRIM', key, -capacity, -1) end
+      call('PEXPIRE', key, time_to_live(now + per))
     end
-    if not allowed then redis.call('LTRIM', key, -capacity, -1) end
-    redis.call('PEXPIRE', key, format('%.0f', now + per - asked_at + TTL_SLACK_MS))
   end
 
-  if allowed then return write, 1, free - cost, 0, per, 0 end
-  local place = length + cost - capacity - 1
-  if options.log_denied then place, newest, free = place + cost, now, 0 end
-  local in_the_way = place < length and tonumber(redis.call('LINDEX', key, place)) or now
-  return (log_it or forget or cut > 0) and write, 0, free, in_the_way + per - now, newest + per - now, 0
+  if allowed then return admitted(cost, newest and newest + per, free - cost, per, 0) end
+  return 0, log_denied and 0 or free, in_the_way + per - now, (log_denied and now or newest) + per - now, 0
 end
