@@ -123,7 +123,10 @@ def main(argv: Sequence[str]) -> int:
     except SettingError as error:
         print(f"minikafka: {error}", file=sys.stderr)
         return 1
-    return run(PROGRAM, words)
+    try:
+        return run(PROGRAM, words)
+    finally:
+        gc.enable()
 
 
 PROGRAM = Program(
