@@ -86,7 +86,7 @@ class Coordinating:
     def settle(self) -> None:
         """After every call: append what the coordinator wrote, and wake it when it wants to be woken."""
         coordinator, partition = self.coordinator, self.partition
-        while coordinator.has_records:
+        while coordinator.has_records and self.current:
             now = self.moment()
             records = coordinator.take_records()
             batch = build_batch(records, timestamp_ms=now.wall_ms)

@@ -18,7 +18,7 @@ from itertools import islice
 
 from minikafka.controller.image import Delta, MetadataImage
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
-from minikafka.records.metadata_entries import decode_records, each_record
+from minikafka.records.metadata_entries import each_record
 from minikafka.turns import Turns
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
@@ -85,8 +85,12 @@ class MetadataFollower:
             before, self.image = self.image, image
             yield changes(before, image)
         for entry in answer.entries:
+            records = []
+            for record in each_record(entry.records):
+                records.append(record)
+                await turns.give()
+            yield self.image.apply(records, entry.offset, entry.epoch)
             await turns.give()
-            yield self.image.apply(decode_records(entry.records), entry.offset, entry.epoch)
 
     async def _ask(self, offset: int, wait_ms: int) -> MetadataFetchResponse:
         request = MetadataFetchRequest(

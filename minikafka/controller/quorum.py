@@ -174,15 +174,16 @@ class Quorum:
     def apply(self, index: int, data: bytes) -> None:
         """A committed entry: into the image, to the brokers that wait, to those who asked for it."""
         epoch = int.from_bytes(data[:EPOCH_BYTES], "big")
-        records = data[EPOCH_BYTES:]
-        self.image.apply(decode_records(records), index, epoch)
+        records, waiting = data[EPOCH_BYTES:], self._answers.pop(index, [])
+        own = waiting[0][0].records if waiting else ()  # a decision of ours need not be read again
+        self.image.apply(own or decode_records(records), index, epoch)
         self.recent.append(Written(index, epoch, records))
         self.recent_bytes += len(records)
         while self.recent_bytes > self.settings.metadata_log_max_record_bytes_between_snapshots:
             oldest = self.recent.popleft()
             self.recent_bytes -= len(oldest.records)
             self.begins_after = oldest.offset
-        for decision, respond in self._answers.pop(index, ()):
+        for decision, respond in waiting:
             respond(decision.answer(index))
         for fetch in list(self._fetching):
             fetch.attempt()
