@@ -273,7 +273,7 @@ class Server:
 
     def _about(self, request: web.Request) -> tuple[str, list[tuple[Policy, Any]]]:
         """The key of the path, and all that may have counted it.  Raises BadQuestion."""
-        key, rule = request.match_info["key"], request.query.get("rule", "")
+        key, rule = questions.named_key("key", request.match_info["key"]), request.query.get("rule", "")
         about = self.rules_file.rules.asks_about(key, rule)
         if not about:
             of_rule = f" of rule {rule!r}" if rule else ""
