@@ -1,0 +1,46 @@
+"""Seeds of `mini simulate ratelimit`: never more is let through than allowed, and with a bug planted it is."""
+
+import io
+from functools import partial
+
+import pytest
+
+from cli.simulate_ratelimit import UNTIL_S, judge_ratelimit
+from simulation.runner import run_seed, run_seeds
+from tests.simulations.planted_ratelimit import BUGS, judge_planted
+
+SEEDS = range(1, 25)
+
+
+@pytest.mark.parametrize(("appendfsync", "seeds"), [("always", SEEDS), ("everysec", range(25, 33))])
+def test_limiters_never_let_more_through_than_allowed(appendfsync, seeds):
+    output = io.StringIO()
+    summary = run_seeds(
+        partial(judge_ratelimit, appendfsync=appendfsync),
+        seeds,
+        replay_command=lambda seed: f"mini simulate ratelimit --appendfsync {appendfsync} --replay {seed}",
+        until=UNTIL_S,
+        workers=2,
+        output=output,
+    )
+    assert (summary.seeds, [result.seed for result in summary.failures]) == (len(seeds), []), output.getvalue()
+
+
+def test_the_same_seed_takes_the_same_course():
+    assert run_seed(judge_ratelimit, 7, until=UNTIL_S, twice=True).failure is None
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_caught(name):
+    bug = BUGS[name]
+    failures = []
+    for seed in bug.seeds:
+        failure = run_seed(lambda world: judge_planted(world, name), seed, until=UNTIL_S).failure
+        failures += [] if failure is None else [failure]
+        if failure is not None and bug.told in failure:
+            return
+    pytest.fail(f"seeds {bug.seeds} did not tell of {bug.told!r}: {failures[:3]}")
+
+
+def test_planted_bugs_are_sought_in_seeds_that_the_honest_limiter_passes():
+    assert all(seed in SEEDS for bug in BUGS.values() for seed in bug.seeds)
