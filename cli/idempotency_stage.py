@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from ratelimit.idempotency.asgi import Application, Message, Receive, Scope, Send, once, say
 from ratelimit.idempotency.answer import Answer
+from ratelimit.idempotency.asgi import SCOPE_KEY, Application, Message, Receive, Scope, Send, once, say
 from ratelimit.idempotency.handler import Execution
 from scenarios.idempotency import Deed
 
@@ -63,7 +63,7 @@ class Shop:
     looks: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        execution: Execution = scope["idempotency"]
+        execution: Execution = scope[SCOPE_KEY]
         await receive()
         await asyncio.sleep(self.random.uniform(0, self.think_s))
         if self.random.random() < self.failing:
@@ -92,7 +92,10 @@ async def answer_one(app: Application, reader: asyncio.StreamReader, writer: asy
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            lines = [b"HTTP/1.1 %d -" % message["status"], *(name + b": " + value for name, value in message["headers"])]
+            lines = [
+                b"HTTP/1.1 %d -" % message["status"],
+                *(name + b": " + value for name, value in message["headers"]),
+            ]
             writer.write(b"\r\n".join([*lines, b"connection: close", b"", b""]))
         else:
             writer.write(message["body"])

@@ -17,6 +17,7 @@ Try it:
   mini redis start --port 6380 --appendonly yes
   mini kafka cluster            three Kafka brokers alone, on ports 9092, 9094 and 9096
   mini kafka topics create greetings --partitions 3
+  mini ratelimit start rules.toml    a rate limiter that answers 200 and 429; `mini ratelimit example` prints rules
   mini kill redis               from a second terminal: kill -9, then `mini start redis`
   mini chaos run redis-kill9    the same twenty times under load, and everything read back
   mini chaos run kafka-kill-leader    three brokers under fire for two minutes
@@ -28,6 +29,7 @@ Try it:
 WORDS = {
     "redis": Word("cli.redis", "redis", "miniredis: `mini redis start`"),
     "kafka": Word("cli.kafka", "kafka", "minikafka: `mini kafka start`, `mini kafka topics`, ..."),
+    "ratelimit": Word("cli.ratelimit", "ratelimit", "rate limits: `mini ratelimit start`, `check`, `watch`, `plot`"),
     "up": Word("cli.up", "up", "start every server there is; Ctrl-C stops them"),
     "ps": Word("cli.up", "ps", "the servers of a running `mini up`"),
     "start": Word("cli.up", "start", "start a server again"),

@@ -10,6 +10,7 @@ shop thinks), the faults and the weather.
 
 import asyncio
 import sys
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -32,10 +33,8 @@ UNTIL_S = 1800.0
 class SimulatedStage:
     """The hosts of a world as `scenarios.idempotency.Stage` wants them."""
 
-    def __init__(self, world: World, store: Software, worker: Software, ledger: Ledger, workers: int) -> None:
-        self._world, self._software, self._ledger = world, {None: store}, ledger
-        for number in range(workers):
-            self._software[number] = partial(worker, number)
+    def __init__(self, world: World, software: dict[int | None, Software], ledger: Ledger) -> None:
+        self._world, self._software, self._ledger = world, software, ledger
 
     @property
     def ledger(self) -> list[Deed]:
@@ -49,6 +48,9 @@ class SimulatedStage:
 
     async def kill(self, worker: int | None) -> None:
         self._world.kill(name_of(worker))
+
+    async def power_failure(self, worker: int | None) -> None:
+        self._world.power_loss(name_of(worker))
 
     async def pause(self, worker: int | None) -> None:
         self._world.pause(name_of(worker))
@@ -72,6 +74,7 @@ def drawn_plan(random: Random) -> scenario.Plan:
     faults: tuple[str, ...] = random.choice(
         (
             (),
+            (),
             ("kill",),
             ("pause",),
             ("cut",),
@@ -82,7 +85,7 @@ def drawn_plan(random: Random) -> scenario.Plan:
     )
     return scenario.Plan(
         takeover=random.random() < 0.6,
-        fenced=random.random() < 0.6,
+        fenced=random.random() < 0.4,
         lease_s=random.choice((0.5, 2.0, 5.0)),
         shoppers=random.randint(2, 6),
         orders=random.randint(2, 6),
@@ -101,7 +104,7 @@ async def worker(number: int, host: Host, plan: scenario.Plan, ledger: Ledger, d
         ledger,
         number,
         host.random,
-        think_s=plan.lease_s * dice.choice((0.01, 0.5, 2.0)),
+        think_s=plan.lease_s * dice.choice((0.01, 0.5, 2.0, 2.0)),
         failing=dice.choice((0.0, 0.0, 0.1)),
         looks=dice.random() < 0.3,
     )
@@ -110,8 +113,8 @@ async def worker(number: int, host: Host, plan: scenario.Plan, ledger: Ledger, d
         await server.serve_forever()
 
 
-async def idempotency_run(world: World, store: Software, plan: scenario.Plan) -> scenario.Report:
-    """One seed.  Raises scenarios.idempotency.Violated when a promise was broken."""
+async def idempotency_run(world: World, store: Software, plan: scenario.Plan, verify: bool = True) -> scenario.Report:
+    """One seed.  Raises scenarios.idempotency.Violated when a promise was broken, if it is to `verify`."""
     world.note(f"plan {plan}")
     ledger = Ledger(plan.fenced, lambda: world.loop.now)
     dice = world.random("shop").getrandbits(64)
@@ -119,19 +122,22 @@ async def idempotency_run(world: World, store: Software, plan: scenario.Plan) ->
     async def node(number: int, host: Host) -> None:
         await worker(number, host, plan, ledger, Random(dice))
 
-    stage = SimulatedStage(world, store, node, ledger, plan.workers)
-    for each in (None, *range(plan.workers)):
+    software: dict[int | None, Software] = {None: store}
+    software |= {number: partial(node, number) for number in range(plan.workers)}
+    stage = SimulatedStage(world, software, ledger)
+    for each in software:
         await stage.start(each)
     report = await scenario.run(stage, plan, world.random("scenario"), world.note)
     world.note(f"{report}")
-    return report.verify()
+    return report.verify() if verify else report
 
 
-async def judge_idempotency(world: World) -> object:
-    """What the runner runs: at the top of a module, as it goes to other processes."""
+async def judge_idempotency(world: World, **pushed: Any) -> object:
+    """What the runner runs: at the top of a module, as it goes to other processes.  `pushed` is of the plan, not drawn."""
     from cli.simulate import miniredis
 
-    return await idempotency_run(world, partial(miniredis, appendfsync="always"), drawn_plan(world.random("plan")))
+    plan = replace(drawn_plan(world.random("plan")), **pushed)
+    return await idempotency_run(world, partial(miniredis, appendfsync="always"), plan)
 
 
 @click.command()

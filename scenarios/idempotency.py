@@ -31,7 +31,18 @@ from typing import NamedTuple, Protocol
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LOST = (OSError, EOFError, TimeoutError, asyncio.TimeoutError)
 WORKER_FAULTS = ("kill", "pause", "cut")
-STORE_FAULTS = ("kill store", "pause store")
+STORE_FAULTS = ("kill store", "pause store", "power failure of the store")
+HEAD = b"\r\n".join(
+    [
+        b"POST /orders HTTP/1.1",
+        b"host: shop",
+        b'idempotency-key: "%b"',
+        b"authorization: %b",
+        b"content-length: %d",
+        b"",
+        b"",
+    ]
+)
 AGAIN_S = 0.1, 1.0  # Retry-After is whole seconds; these shoppers are less patient
 
 
@@ -52,15 +63,17 @@ class Stage(Protocol):
     ledger           every deed, in order
     connect          to a worker, as a client
     start, kill      a worker, or the store: None
+    power_failure    the same, and what was not fsynced is gone
     pause, resume    it stands still, its connections open
     cut, heal        a worker neither hears nor reaches the store
     """
 
-    ledger: list[Deed]
-
+    @property
+    def ledger(self) -> list[Deed]: ...
     async def connect(self, worker: int) -> Streams: ...
     async def start(self, worker: int | None) -> None: ...
     async def kill(self, worker: int | None) -> None: ...
+    async def power_failure(self, worker: int | None) -> None: ...
     async def pause(self, worker: int | None) -> None: ...
     async def resume(self, worker: int | None) -> None: ...
     async def cut(self, worker: int) -> None: ...
@@ -141,7 +154,7 @@ class Arena:
         self.report = Report()
         self.told: dict[str, list[Answer]] = {}  # final answers, in the order in which they came
         self._random = Random(random.getrandbits(64))
-        self._now = asyncio.get_running_loop().time
+        self._open = 0  # requests whose shopper still waits
 
     async def run(self) -> Report:
         """The whole scenario, on workers and a store that have been started."""
@@ -155,9 +168,8 @@ class Arena:
             async with asyncio.timeout(self.plan.patience_s):
                 await asyncio.gather(*shoppers)
         except TimeoutError:
-            waiting = self.report.keys - len(self.told)
             seconds = self.plan.patience_s
-            self.report.violations.append(f"{waiting} keys have no answer {seconds:.0f} s after the last fault")
+            self.report.violations.append(f"{self._open} requests have no answer {seconds:.0f} s after the last fault")
         finally:
             for shopper in shoppers:
                 shopper.cancel()
@@ -174,8 +186,8 @@ class Arena:
             worker = None if fault in STORE_FAULTS else random.randrange(self.plan.workers)
             self.report.faults[fault] += 1
             self.note(f"round {turn}/{self.plan.rounds}: {fault} {'' if worker is None else worker}")
-            if fault.startswith("kill"):
-                await self.stage.kill(worker)
+            if fault.startswith(("kill", "power")):
+                await (self.stage.kill(worker) if fault.startswith("kill") else self.stage.power_failure(worker))
                 await asyncio.sleep(random.uniform(*self.plan.fault_s))
                 await self.stage.start(worker)
             elif fault.startswith("pause"):
@@ -204,22 +216,26 @@ class Arena:
                 await self._until_answered(key, number, random)
 
     async def _until_answered(self, key: str, number: int, random: Random) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self.plan.request_s):
-                    streams = await self.stage.connect(random.randrange(self.plan.workers))
-                    answer = await ask(streams, key, b"shopper-%d" % number, b"book of " + key.encode())
-            except LOST:
-                self.report.answers["lost"] += 1
-            else:
-                self.report.answers[f"{answer.status}{' replayed' if answer.replayed else ''}"] += 1
-                if answer.final:
-                    self.told.setdefault(key, []).append(answer)
-                    return
-                if answer.status not in (409, 500, 503):
-                    self.report.violations.append(f"{key} was answered {answer}")
-                    return
+        self._open += 1
+        while not await self._answered(key, number, random):  # noqa: ASYNC110 (each turn asks)
             await asyncio.sleep(random.uniform(*AGAIN_S))
+        self._open -= 1
+
+    async def _answered(self, key: str, number: int, random: Random) -> bool:
+        try:
+            async with asyncio.timeout(self.plan.request_s):
+                streams = await self.stage.connect(random.randrange(self.plan.workers))
+                answer = await ask(streams, key, b"shopper-%d" % number, b"book of " + key.encode())
+        except LOST:
+            self.report.answers["lost"] += 1
+            return False
+        self.report.answers[f"{answer.status}{' replayed' if answer.replayed else ''}"] += 1
+        if answer.final:
+            self.told.setdefault(key, []).append(answer)
+        elif answer.status not in (409, 500, 503):
+            self.report.violations.append(f"{key} was answered {answer}")
+            return True
+        return answer.final
 
     # The checker
 
@@ -267,8 +283,7 @@ async def ask(streams: Streams, key: str, who: bytes, body: bytes) -> Answer:
     """One POST on a connection of its own.  Raises OSError and EOFError when it is lost."""
     reader, writer = streams
     try:
-        head = b"POST /orders HTTP/1.1\r\nhost: shop\r\nidempotency-key: \"%b\"\r\nauthorization: %b\r\ncontent-length: %d\r\n\r\n"
-        writer.write(head % (key.encode(), who, len(body)) + body)
+        writer.write(HEAD % (key.encode(), who, len(body)) + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in lines[1:] if line)
         content = await reader.readexactly(int(fields[b"content-length"]))

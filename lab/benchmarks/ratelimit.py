@@ -6,7 +6,7 @@ or garbage; the contestants take turns for several rounds, and what counts is th
 
     one key        the state is in the CPU's cache: what the code itself costs
     many keys      a million keys in random order: what the memory costs too, and bytes a key
-    over Redis     one at a time, and 64 callers at once, on one redis-server
+    over Redis     one at a time, 64 callers at once, and batches of 64; on redis-server and on ours
     attack         ten million keys nobody has seen, in a table that may hold a hundred thousand
     middleware     microseconds that our ASGI middleware adds to an empty application
 
@@ -58,7 +58,8 @@ hit = Limiter(Limit(LIMIT, 1000, algorithm={algorithm!r}), MemoryStore(max_keys=
 def of_limits(algorithm: str, strategy: str) -> Contestant:
     setup = f"""
 import functools, limits, limits.strategies
-hit = functools.partial(limits.strategies.{strategy}(limits.storage.MemoryStorage()).hit, limits.RateLimitItemPerSecond(LIMIT))
+strategy = limits.strategies.{strategy}(limits.storage.MemoryStorage())
+hit = functools.partial(strategy.hit, limits.RateLimitItemPerSecond(LIMIT))
 """
     return Contestant("limits", algorithm, setup, "limits")
 
@@ -108,6 +109,13 @@ from ratelimit.redis_store import RedisStore
 store, limit = RedisStore(RedisLink(REDIS)), Limit(LIMIT, 1000, algorithm={algorithm!r})
 async def hit(key): return (await store.hit([Ask(limit, key)]))[0]
 """
+OUR_BATCHES = """
+from ratelimit import Ask, Limit
+from ratelimit.redis_link import RedisLink
+from ratelimit.redis_store import RedisStore
+store, limit = RedisStore(RedisLink(REDIS)), Limit(LIMIT, 1000, algorithm={algorithm!r})
+async def hit_each(keys): return await store.hit_each([[Ask(limit, key)] for key in keys])
+"""
 OUR_SYNC = """
 from ratelimit import Limit, Limiter
 from ratelimit.redis_store import SyncRedisStore
@@ -148,6 +156,11 @@ OVER_REDIS_ASYNC = (
     Contestant("throttled-py", "gcra", THROTTLED_ASYNC.format(using="gcra"), "throttled"),
 )
 
+IN_BATCHES = tuple(
+    Contestant("mini", name, OUR_BATCHES.format(algorithm=name))
+    for name in ("gcra", "fixed_window", "sliding_window_counter", "sliding_window_log")
+)
+
 ATTACKED = """
 from ratelimit import Limit, Limiter, MemoryStore
 limiter = Limiter(Limit(10, 3_600_000), MemoryStore(max_keys=100_000))
@@ -164,7 +177,7 @@ LIMITED_APP = (
 from ratelimit.asgi import RateLimitMiddleware
 from ratelimit.memory_store import MemoryStore
 from ratelimit.rules_file import read_rules
-rules = read_rules('[[rule]]\\nname = "each"\\nwho = "ip"\\nlimit = "1000000 per second"\\n')
+rules = read_rules('[[rules]]\\nname = "each"\\nwho = "ip"\\nlimit = "1000000 per second"\\n')
 app = RateLimitMiddleware(app, rules, MemoryStore())
 """
 )
@@ -205,7 +218,7 @@ class Results:
 
 def measure(job: str, contestant: Contestant, **numbers: Any) -> dict[str, float]:
     """One child's figures.  Raises RuntimeError with its last words."""
-    text = json.dumps({"job": job, "setup": contestant.setup, "limit": LIMIT, **numbers})
+    text = json.dumps({"job": job, "setup": contestant.setup, "limit": LIMIT, "who": contestant.algorithm, **numbers})
     ended = subprocess.run(
         [sys.executable, "-m", "lab.benchmarks.ratelimit_child"],
         input=text, capture_output=True, text=True, timeout=CHILD_DEADLINE_S, check=False,
@@ -275,6 +288,8 @@ def jobs(size: Size, servers: dict[str, str | None]) -> Iterator[tuple[str, Cont
                 told = {"job": "callers", "redis": address, "hits": size.redis_hits}
                 yield f"{name}, one at a time", contestant, {**told, "callers": 1}
                 yield f"{name}, 64 callers", contestant, {**told, "callers": 64}
+        for contestant in IN_BATCHES:
+            yield f"{name}, batches of 64", contestant, {"job": "batches", "redis": address, "hits": size.redis_hits}
     yield "attack", Contestant("mini", "gcra", ATTACKED), {"job": "attack", "keys": size.attackers}
     yield "middleware", Contestant("bare", "", BARE_APP), {"job": "requests", "hits": size.requests}
     yield "middleware", Contestant("mini", "gcra", LIMITED_APP), {"job": "requests", "hits": size.requests}

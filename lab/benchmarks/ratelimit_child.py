@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 WARM_UP = 2_000
+BATCH = 64
 
 
 def private_bytes() -> int:
@@ -53,7 +54,7 @@ def many_keys(hit: Callable[[str], object], job: dict[str, Any]) -> dict[str, fl
 
 
 def in_turn(hit: Callable[[str], object], job: dict[str, Any]) -> dict[str, float]:
-    keys = [f"user:{number % 100}" for number in range(job["hits"])]
+    keys = [f"{job['who']}:{number % 100}" for number in range(job["hits"])]
     seconds(hit, keys[:WARM_UP])
     return {"rate": len(keys) / seconds(hit, keys)}
 
@@ -61,7 +62,7 @@ def in_turn(hit: Callable[[str], object], job: dict[str, Any]) -> dict[str, floa
 def callers(hit: Callable[[str], Any], job: dict[str, Any]) -> dict[str, float]:
     async def caller(number: int, hits: int) -> None:
         for turn in range(hits):
-            await hit(f"user:{(number + turn) % 100}")
+            await hit(f"{job['who']}:{(number + turn) % 100}")
 
     async def all_of_them(hits: int) -> float:
         began = time.perf_counter()
@@ -73,6 +74,20 @@ def callers(hit: Callable[[str], Any], job: dict[str, Any]) -> dict[str, float]:
         return await all_of_them(job["hits"])
 
     return {"rate": job["hits"] / run(measured())}
+
+
+def batches(hit_each: Callable[[list[str]], Any], job: dict[str, Any]) -> dict[str, float]:
+    async def all_of_them(batches: int) -> float:
+        began = time.perf_counter()
+        for _ in range(batches):
+            await hit_each([f"{job['who']}:{number}" for number in range(BATCH)])
+        return time.perf_counter() - began
+
+    async def measured() -> float:
+        await all_of_them(WARM_UP // BATCH)
+        return await all_of_them(job["hits"] // BATCH)
+
+    return {"rate": job["hits"] // BATCH * BATCH / run(measured())}
 
 
 def attack(hit: Callable[[str], Any], job: dict[str, Any]) -> dict[str, float]:
@@ -134,28 +149,29 @@ def run(coroutine: Any) -> Any:
         return runner.run(coroutine)
 
 
-JOBS = {
-    "one_key": one_key, "many_keys": many_keys, "in_turn": in_turn, "callers": callers, "attack": attack,
-    "requests": requests,
+JOBS: dict[str, Callable[..., dict[str, float]]] = {
+    "one_key": one_key, "many_keys": many_keys, "in_turn": in_turn, "callers": callers, "batches": batches,
+    "attack": attack, "requests": requests,
 }  # fmt: skip
+ON_A_LOOP = {"callers": "hit", "batches": "hit_each"}
+"""What the set-up of such a job defines."""
 
 
 def main() -> None:
     job = json.load(sys.stdin)
     names: dict[str, Any] = {"LIMIT": job["limit"], "REDIS": job.get("redis")}
-    if job["job"] == "callers":
-        # Connections belong to the loop they are made on.
-        lines = job["setup"]
+    if job["job"] in ON_A_LOOP:
         made: dict[str, Any] = {}
 
-        async def hit(key: str) -> object:
+        async def hit(argument: object) -> object:
+            """Set up on the loop: connections belong to the one they are made on."""
             if not made:
-                exec(lines, names)
-                made["hit"] = names["hit"]
-            answer = made["hit"](key)
+                exec(job["setup"], names)
+                made["hit"] = names[ON_A_LOOP[job["job"]]]
+            answer = made["hit"](argument)
             return await answer if inspect.isawaitable(answer) else answer
 
-        figures = callers(hit, job)
+        figures = JOBS[job["job"]](hit, job)
     else:
         exec(job["setup"], names)
         figures = JOBS[job["job"]](names["app"] if job["job"] == "requests" else names["hit"], job)

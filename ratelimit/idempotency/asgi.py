@@ -5,7 +5,7 @@
     receive   the body is read first, since it belongs to the fingerprint, and then given to the application in one piece
     send      the answer is held back until it is whole and stored; one that grows too long, or is an event stream, is
               marked as executed and then passes through
-    scope     gets "idempotency", the Execution, and loses its extensions: a file sent by the server itself, or early
+    scope     gets the Execution under SCOPE_KEY, and loses its extensions: a file sent by the server itself, or early
               hints, would bypass the store
 
 A client that hangs up stops nothing: the application is not told, so the deed is done and its answer is there when the
@@ -34,6 +34,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+SCOPE_KEY = "mini.idempotency"
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
@@ -60,7 +61,7 @@ class IdempotencyMiddleware:
             return await say(handler.too_large(), send)
         if isinstance(body, Gone):
             return None
-        decision = await handler.begin(request._replace(body=body))
+        decision = await handler.acquire(request._replace(body=body), key)
         if isinstance(decision, Answer):
             return await say(decision, send)
         if decision is None:
@@ -83,7 +84,7 @@ class Answering:
         """Call the application, and see to the key however it ends."""
         execution = self._execution
         try:
-            await app({**scope, "idempotency": execution, "extensions": {}}, once(body, self._until_over), self._take)
+            await app({**scope, SCOPE_KEY: execution, "extensions": {}}, once(body, self._until_over), self._take)
         except Exception:
             await self._failed()
             raise
@@ -108,7 +109,9 @@ class Answering:
         return DISCONNECT
 
     async def _take(self, message: Message) -> None:
-        """What the application sends."""
+        """What the application sends; after its end, and when another's answer stands in its place, to nobody."""
+        if self._over.is_set():
+            return
         if message["type"] == "http.response.start":
             self._start = message
             return
@@ -143,8 +146,7 @@ class Answering:
         answer = Answer(self._start["status"], self._head(), None)
         told = await self._execution.complete(answer)
         self._passing = True
-        if told is not answer:  # a successor has answered: its answer goes out, and this one nowhere
-            self._send = nowhere
+        if told is not answer:
             self._over.set()
             await say(told, self._send)
             return
@@ -168,6 +170,8 @@ def request_of(scope: Scope) -> Request:
 def user_of(scope: Scope) -> str:
     """What Starlette's authentication has found out: a user's identity, or the name where a user class has none."""
     user = scope.get("user")
+    if user is None:
+        return ""
     for attribute in ("identity", "username"):
         with suppress(NotImplementedError):  # as Starlette's own classes say it
             if name := getattr(user, attribute, ""):
@@ -208,7 +212,3 @@ async def say(answer: Answer, send: Send) -> None:
     """Send a whole answer."""
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": "http.response.body", "body": answer.body or b"", "more_body": False})
-
-
-async def nowhere(_: Message) -> None:
-    """Where the answer goes of one who was succeeded."""

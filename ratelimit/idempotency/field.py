@@ -63,7 +63,7 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         raise KeyMalformed("the field is given more than once")
     value = lines[0].strip(b" \t")
     if string := STRING.fullmatch(value):
-        key = ESCAPED.sub(rb"\1", string[1])
+        key = string[1] if b"\\" not in value else ESCAPED.sub(rb"\1", string[1])
     elif BARE.fullmatch(value):
         key = value
     else:
@@ -77,20 +77,14 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def name_of(who: bytes, key: bytes) -> str:
     """Under which name the store knows `key` of `who`: 64 hexadecimal digits."""
-    return _digest(who, key).hex()
+    return sha256(b"%d:%b%b" % (len(who), who, key)).hexdigest()  # the length, or "ab" + "c" would be "a" + "bc"
 
 
 def fingerprint_of(request: Request) -> bytes:
     """16 bytes that tell requests apart."""
-    return _digest(request.method.encode(), request.target, request.body)[:16]
-
-
-def _digest(*parts: bytes) -> bytes:
-    digest = sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))  # or "ab" + "c" would be "a" + "bc"
-        digest.update(part)
-    return digest.digest()
+    digest = sha256(b"%b %d:%b" % (request.method.encode(), len(request.target), request.target))
+    digest.update(request.body)
+    return digest.digest()[:16]
 
 
 def header(name: str) -> Who:

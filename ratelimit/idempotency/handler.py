@@ -79,6 +79,10 @@ class Handler:
             return key
         if len(request.body) > self.policy.request_bytes:
             return self.too_large()
+        return await self.acquire(request, key)
+
+    async def acquire(self, request: Request, key: bytes) -> "Execution | Answer | None":
+        """The second half of `begin`, for one who looked at the key before reading the body."""
         claim = Claim(
             holder=b"%016x" % self._random.getrandbits(64),
             fingerprint=field.fingerprint_of(request),
@@ -123,7 +127,7 @@ class Handler:
 
 
 class Execution:
-    """A key that is held.  The application finds it as `scope["idempotency"]`.
+    """A key that is held.  The application finds it in the scope, under asgi.SCOPE_KEY.
 
     key      as the client sent it
     fence    larger than that of everybody who held the key before

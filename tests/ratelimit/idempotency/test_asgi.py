@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from ratelimit.idempotency.asgi import IdempotencyMiddleware, request_of
+from ratelimit.idempotency.asgi import SCOPE_KEY, IdempotencyMiddleware, request_of
 from ratelimit.idempotency.field import header
 from ratelimit.idempotency.memory_store import MemoryStore
 from ratelimit.idempotency.policy import Policy
@@ -108,14 +108,18 @@ async def test_of_a_hundred_at_once_one_executes_and_all_that_are_answered_agree
 async def test_the_application_is_handed_its_fence_and_no_way_around_the_store():
     shop = Shop()
     scope = {
-        "type": "http", "method": "POST", "path": "/orders", "query_string": b"", "extensions": {"http.response.pathsend": {}},
+        "type": "http",
+        "method": "POST",
+        "path": "/orders",
+        "query_string": b"",
         "headers": [(b"idempotency-key", b'"k"')],
-    }  # fmt: skip
+        "extensions": {"http.response.pathsend": {}},
+    }
     await guarded(shop)(scope, giving(b""), ignoring)
     seen = shop.scopes[0]
-    assert (seen["idempotency"].key, seen["idempotency"].attempt, seen["extensions"]) == (b"k", 1, {})
-    assert seen["idempotency"].fence > 1_600_000_000_000
-    assert "idempotency" not in scope
+    assert (seen[SCOPE_KEY].key, seen[SCOPE_KEY].attempt, seen["extensions"]) == (b"k", 1, {})
+    assert seen[SCOPE_KEY].fence > 1_600_000_000_000
+    assert SCOPE_KEY not in scope
 
 
 def giving(*pieces):
@@ -201,6 +205,22 @@ async def test_after_its_answer_the_application_hears_that_the_client_is_gone():
     assert heard == [{"type": "http.disconnect"}]
 
 
+async def test_what_the_application_says_after_the_end_is_not_said():
+    async def deed(scope, receive, send):
+        await shop.sell(scope, receive, send)
+        await send({"type": "http.response.body", "body": b"and another thing"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    shop = Shop(deed)
+    app = guarded(shop)
+    await app(dict(SCOPE), giving(b""), send)
+    assert (sent, app.handler.counts["executed"]) == (["http.response.start", "http.response.body"], 1)
+
+
 async def test_an_application_that_raises_frees_the_key():
     async def deed(scope, receive, send):
         if shop.executed == 1:
@@ -212,7 +232,7 @@ async def test_an_application_that_raises_frees_the_key():
     with pytest.raises(RuntimeError):
         await app(dict(SCOPE), giving(b""), ignoring)
     await app(dict(SCOPE), giving(b""), ignoring)
-    assert [scope["idempotency"].attempt for scope in shop.scopes] == [1, 2]
+    assert [scope[SCOPE_KEY].attempt for scope in shop.scopes] == [1, 2]
 
 
 async def test_an_application_that_raises_has_answered_where_5xx_are_kept():
@@ -322,7 +342,7 @@ async def test_a_long_stream_is_marked_before_its_first_byte_leaves():
 async def test_one_that_was_succeeded_tells_its_client_the_successors_answer():
     async def deed(scope, receive, send):
         if shop.executed == 1:
-            execution = scope["idempotency"]
+            execution = scope[SCOPE_KEY]
             await app.handler.store.forget(execution.name)  # its lease ran out,
             await again(dict(SCOPE), giving(b"book"), ignoring)  # and another was faster
             shop.executed = 99
@@ -338,6 +358,27 @@ async def test_one_that_was_succeeded_tells_its_client_the_successors_answer():
     await app(dict(SCOPE), giving(b"book"), send)
     assert [(message.get("status"), message.get("body")) for message in sent] == [(201, None), (None, b"order 2: book")]
     assert (b"idempotent-replayed", b"true") in sent[0]["headers"]
+
+
+async def test_one_that_was_succeeded_in_the_middle_of_a_long_answer_says_nothing_of_it():
+    async def deed(scope, receive, send):
+        if shop.executed == 1:
+            await app.handler.store.forget(scope[SCOPE_KEY].name)
+            await app(dict(SCOPE), giving(b"book"), ignoring)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(3):
+                await send({"type": "http.response.body", "body": bytes(60), "more_body": True})
+        await shop.sell(scope, receive, send)
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    shop = Shop(deed)
+    app = guarded(shop, answer_bytes=100)
+    await app(dict(SCOPE), giving(b"book"), send)
+    assert [(message.get("status"), message.get("body")) for message in sent] == [(201, None), (None, b"order 2: book")]
 
 
 async def test_other_protocols_and_methods_pass_by():
