@@ -290,7 +290,8 @@ def in_order(asks: Sequence[Ask], groups: list[list[Ask]], decided: list[list[De
 class SyncRedisStore:
     """The same over redis-py, for callers without an event loop.
 
-    client  redis.Redis, or redis.RedisCluster with `cluster`; its socket_timeout bounds what a hit may take
+    client  redis.Redis, or redis.RedisCluster with `cluster`.  Its socket_timeout bounds what a hit may take; and it should
+            not retry, as redis-py does ten times unless told otherwise: a hit whose answer was lost would count twice
     """
 
     def __init__(
@@ -311,8 +312,14 @@ class SyncRedisStore:
             import redis
         except ImportError:
             raise ImportError("SyncRedisStore speaks through redis-py: pip install redis") from None
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         seconds = timeout_ms / 1000
-        return cls(redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds), **options)
+        client = redis.Redis.from_url(
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0)
+        )
+        return cls(client, **options)
 
     def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key."""
