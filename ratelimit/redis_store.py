@@ -302,8 +302,11 @@ class SyncRedisStore:
         now_ms: Callable[[], int] | None = None,
         cluster: bool = False,
     ) -> None:
+        import redis.exceptions
+
         self.client, self.prefix, self.cluster = client, prefix, cluster
         self._now_ms = now_ms
+        self._errors = redis.exceptions
 
     @classmethod
     def from_url(cls, url: str, *, timeout_ms: int = 100, **options: Any) -> SyncRedisStore:
@@ -345,30 +348,29 @@ class SyncRedisStore:
         """Forget what this key has spent of this limit; whether there was anything."""
         if not limit.rate:
             return False
-        return bool(self._call(lambda: self.client.delete(f"{self.prefix}{tagged(key)}:{limit.fingerprint}")))
+        try:
+            return bool(self.client.delete(f"{self.prefix}{tagged(key)}:{limit.fingerprint}"))
+        except self._errors.RedisError as error:
+            raise StoreUnavailable(f"Redis: {error}", sent=True) from error
 
     def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
         program = script(algorithms_of(asks), peek, now_ms is not None)
-        words: list[Word] = [f"{self.prefix}{tagged(ask.key)}:{ask.limit.fingerprint}" for ask in asks]
+        words: list[Word] = [f"{self.prefix}{tagged(ask.key)}{packed_words(ask.limit, ask.cost)[0]}" for ask in asks]
         words.append("" if now_ms is None else now_ms)
         for ask in asks:
             words += words_of(ask.limit, ask.cost)
-        return decisions_of(self._call(lambda: self._evaluate(program, len(asks), words)))
+        return decisions_of(self._evaluate(program, len(asks), words))
 
     def _evaluate(self, program: Script, asks: int, words: list[Word]) -> Any:
-        from redis.exceptions import NoScriptError
-
         try:
             return self.client.evalsha(program.sha, asks, *words)
-        except NoScriptError:
-            return self.client.eval(program.text, asks, *words)
-
-    def _call(self, deed: Callable[[], Any]) -> Any:
-        from redis.exceptions import RedisError
-
+        except self._errors.NoScriptError:
+            pass
+        except self._errors.RedisError as error:
+            raise StoreUnavailable(f"Redis: {error}", sent=True) from error
         try:
-            return deed()
-        except RedisError as error:
+            return self.client.eval(program.text, asks, *words)
+        except self._errors.RedisError as error:
             raise StoreUnavailable(f"Redis: {error}", sent=True) from error
