@@ -86,6 +86,17 @@ def ratelimit(quick: bool, rounds: int | None, sections: str, json_file: Path | 
         json_file.write_text(json.dumps(ratelimit_tables.as_json(results), indent=1) + "\n")
 
 
+@bench.command()
+@click.option(
+    "--wall", is_flag=True, help="Waiting for the disk counts, too; on a busy machine so does everybody else."
+)
+def slices(wall: bool) -> None:
+    """For how long one callback holds a broker's loop: 1,000 partitions made, led, recovered, deleted; large snapshots."""
+    from cli import kafka_slices
+
+    kafka_slices.run(wall)
+
+
 Named = TypeVar("Named")
 
 

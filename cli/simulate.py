@@ -22,6 +22,7 @@ from cli.campaign import seed_options
 from cli.simulate_idempotency import idempotency
 from cli.simulate_kafka import kafka
 from cli.simulate_raft import raft
+from cli.simulate_ratelimit import ratelimit
 from miniredis.options import OPTIONS
 from miniredis.persistence.snapshotter import StepSnapshotter
 from miniredis.server import Server
@@ -183,6 +184,7 @@ def simulate() -> None:
 simulate.add_command(raft)
 simulate.add_command(kafka)
 simulate.add_command(idempotency)
+simulate.add_command(ratelimit)
 
 
 @simulate.command()

@@ -132,7 +132,8 @@ class Supervisor:
             for number, name in enumerate(server.names(), 1):
                 folder = self.data.absolute() / name
                 folder.mkdir(parents=True, exist_ok=True)
-                child = Child(name, server.command_of(number, port, folder), self._log(name))
+                beside = [self.members[other].port for other in server.beside]
+                child = Child(name, server.command_of(number, port, folder, beside), self._log(name))
                 member = Member(name, server, port + (number - 1) * server.ports_each, child)
                 self.members[name] = member
                 members.append(member)

@@ -32,13 +32,14 @@ from minikafka.handlers.internal_topics import is_internal
 from minikafka.handlers.producer_ids import ProducerIds
 from minikafka.lifecycle import Lifecycle
 from minikafka.log.data_folders import DataFolders
-from minikafka.log_settings import log_settings_of, partition_settings_of
+from minikafka.log_settings import TopicSettings
 from minikafka.replication.fetcher import FetchSettings
 from minikafka.replication.fetchers import Address, Fetchers
 from minikafka.replication.isr_changes import IsrChanges
 from minikafka.replication.partition import Partition
 from minikafka.replication.sessions import Sessions
 from minikafka.replication.waiting import Deadlines
+from minikafka.turns import Turns
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("minikafka.broker")
 
 LONG_MAX = 2**63 - 1
-SLICE_S = 0.004
-"""How long applying metadata may hold the loop: a thousand new partitions come in slices."""
 
 Key = tuple[bytes, int]
 
@@ -288,33 +287,35 @@ class Broker:
             now = image.brokers.get(broker)
             if before is not None and now is not None and before.epoch != now.epoch:
                 self.fetchers.redial(broker)
-        for topic in delta.deleted.values():
-            for index in range(len(topic.partitions)):
-                self._drop((topic.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        turns, settings = Turns(), TopicSettings(self.effective())
+        for gone in delta.deleted.values():
+            for index in range(len(gone.partitions)):
+                self._drop((gone.id, index), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+                await turns.give()
         moved: list[Partition] = []
-        slice_began = self.loop.time()
         for (topic_id, index), _ in list(delta.partitions.items()):
             topic = image.topics.get(topic_id)
             if topic is None or index >= len(topic.partitions):
                 continue
-            partition = self._take_role(topic, index, topic.partitions[index])
+            partition = self._take_role(topic, index, topic.partitions[index], settings)
             if partition is not None:
                 moved.append(partition)
-            if self.loop.time() - slice_began > SLICE_S:
-                await asyncio.sleep(0)
-                slice_began = self.loop.time()
+            await turns.give()
         if delta.brokers:
-            for partition in self.partitions.values():
+            for partition in list(self.partitions.values()):
                 partition.expand_isr()
+                await turns.give()
         if self.coordination is not None:
             self.coordination.partitions_moved(moved)
-            for topic in delta.deleted.values():
-                self.coordination.topic_deleted(topic.name)
+            for gone in delta.deleted.values():
+                self.coordination.topic_deleted(gone.name)
         if delta.configs:
-            self._settings_changed(delta)
+            await self._settings_changed(delta, settings, turns)
         self._moved.set()
 
-    def _take_role(self, topic: Topic, index: int, registration: Registration) -> Partition | None:
+    def _take_role(
+        self, topic: Topic, index: int, registration: Registration, settings: TopicSettings
+    ) -> Partition | None:
         """Lead, follow or leave one partition; returns it while it is ours."""
         key = topic.id, index
         if self.me not in registration.replicas:
@@ -323,10 +324,8 @@ class Broker:
         partition = self.partitions.get(key)
         if partition is None:
             try:
-                effective = self.effective()
-                settings = log_settings_of(effective, topic.name)
                 directory = registration.directory_of(self.me)
-                log = self.folders.open_or_create(topic.name, index, topic.id, settings, directory)
+                log = self.folders.open_or_create(topic.name, index, topic.id, settings.of_log(topic.name), directory)
             except KafkaError as error:
                 if key not in self.offline:
                     logger.error("%s-%d cannot be held here: %s", topic.name, index, error)
@@ -342,7 +341,7 @@ class Broker:
                 brokers=self,
                 isr_wanted=self.isr_changes.want,
                 lag_time_ms=self.settings.replica_lag_time_max_ms,
-                settings=partition_settings_of(effective, topic.name),
+                settings=settings.of_partition(topic.name),
                 flush_counts=self.flush_counts,
             )
         epoch_before = partition.leader_epoch
@@ -369,16 +368,16 @@ class Broker:
         """Settings as they hold now: a topic's own over the brokers' over this broker's file."""
         return Effective(self.image, self.me, self.settings)
 
-    def _settings_changed(self, delta: Delta) -> None:
+    async def _settings_changed(self, delta: Delta, settings: TopicSettings, turns: Turns) -> None:
         topics = {name for kind, name in delta.configs if kind == ResourceType.TOPIC}
         of_brokers = any(kind == ResourceType.BROKER for kind, _ in delta.configs)
-        effective = self.effective()
-        for partition in self.partitions.values():
+        for partition in list(self.partitions.values()):
             if of_brokers or partition.topic in topics:
-                partition.log.configure(log_settings_of(effective, partition.topic))
-                partition.configure(partition_settings_of(effective, partition.topic))
+                partition.log.configure(settings.of_log(partition.topic))
+                partition.configure(settings.of_partition(partition.topic))
                 if partition.leading:
                     partition.advance_high_watermark(self.now_ms())
+                await turns.give()
 
     # -- disk ---------------------------------------------------------------------------------------------------------
 

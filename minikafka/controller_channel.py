@@ -120,11 +120,13 @@ class ControllerChannel:
         except TimeoutError:
             raise ControllerUnavailable(f"no controller answered within {timeout_s:g} s") from None
 
+    def _known(self) -> int | None:
+        """Who is the active one, as far as we know."""
+        return self.me if self.local is not None and self.local.is_active() else self.active
+
     def _choose(self) -> int:
-        if self.local is not None and self.local.is_active():
-            return self.me
-        if self.active is not None:
-            return self.active
+        if (known := self._known()) is not None:
+            return known
         self._next += 1
         return self._order[self._next % len(self._order)]
 
@@ -157,10 +159,10 @@ class ControllerChannel:
         return decode(api.response, api.newest, envelope.response_data)[0]
 
     def tell_standbys(self, request: Any) -> None:
-        """Send it to every controller but the one that is asked anyway; nobody waits for what they answer."""
-        asked = self._choose()
+        """Send it to every controller but the active one, which is asked anyway; nobody waits for what they answer."""
+        active = self._known()
         for voter in self._order:
-            if voter == asked:
+            if voter == active:
                 continue
             if voter == self.me:
                 if self.local is not None:

@@ -13,7 +13,6 @@ Source: Kafka `CoordinatorRuntime`, `CoordinatorLoaderImpl`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from minikafka.handlers.internal_topics import GROUP_OFFSETS
 from minikafka.log.partition_log import Origin
 from minikafka.records.batch import BadBatch, build_batch, walk
 from minikafka.replication.waiting import Deadline
+from minikafka.turns import Turns
 from minikafka.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("minikafka.groups")
 
 LOAD_BYTES = 1024 * 1024
-SLICE_S = 0.004
 MINUTE_MS = 60_000
 ALL_REPLICAS = -1
 
@@ -61,8 +60,8 @@ class Coordinating:
 
     async def load(self) -> None:
         """Read the log up to its end as of now, in slices, then begin."""
-        log, loop = self.partition.log, asyncio.get_running_loop()
-        began, slice_began = loop.time(), loop.time()
+        log, turns = self.partition.log, Turns()
+        began_ms = self.broker.now_ms()
         offset, end = log.log_start_offset, log.log_end_offset
         try:
             while offset < end and self.current:
@@ -73,29 +72,21 @@ class Coordinating:
                 if not whole:
                     break
                 for _ in self.coordinator.load(data[:whole]):
-                    slice_began = await self._let_others_run(slice_began)
+                    await turns.give()
             for _ in self.coordinator.finish_loading(self.moment()):
-                slice_began = await self._let_others_run(slice_began)
+                await turns.give()
         except (KafkaError, BadBatch) as error:
             logger.error("The groups of %r cannot be read: %s", self.partition, error)
             self.coordinator.resign(self.moment())  # as Kafka: NOT_COORDINATOR, until another leads
             return
         if self.current:
-            logger.debug("Coordinating %r, read in %d ms", self.partition, (loop.time() - began) * 1000)
+            logger.debug("Coordinating %r, read in %d ms", self.partition, self.broker.now_ms() - began_ms)
             self.settle()
-
-    @staticmethod
-    async def _let_others_run(slice_began: float) -> float:
-        loop = asyncio.get_running_loop()
-        if loop.time() - slice_began > SLICE_S:
-            await asyncio.sleep(0)
-            return loop.time()
-        return slice_began
 
     def settle(self) -> None:
         """After every call: append what the coordinator wrote, and wake it when it wants to be woken."""
         coordinator, partition = self.coordinator, self.partition
-        while coordinator.has_records:
+        while coordinator.has_records and self.current:
             now = self.moment()
             records = coordinator.take_records()
             batch = build_batch(records, timestamp_ms=now.wall_ms)

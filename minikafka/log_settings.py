@@ -6,6 +6,7 @@ Source: Kafka `LogConfig`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 from minikafka.effective import Effective
 from minikafka.log.settings import LogSettings
@@ -69,3 +70,11 @@ def partition_settings_of(effective: Effective, topic: str) -> PartitionSettings
         flush_messages=int(effective.topic_value(topic, "flush.messages")),
         flush_ms=int(effective.topic_value(topic, "flush.ms")),
     )
+
+
+class TopicSettings:
+    """Both kinds, as they are now, each topic's read once: its partitions are many."""
+
+    def __init__(self, effective: Effective) -> None:
+        self.of_log = cache(partial(log_settings_of, effective))
+        self.of_partition = cache(partial(partition_settings_of, effective))

@@ -13,11 +13,13 @@ Source: KIP-631, "Metadata records"; Kafka `BrokerMetadataListener`, `MetadataLo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import islice
 
 from minikafka.controller.image import Delta, MetadataImage
 from minikafka.controller_channel import ControllerChannel, ControllerUnavailable
-from minikafka.records.metadata_entries import decode_records
+from minikafka.records.metadata_entries import each_record
+from minikafka.turns import Turns
 from minikafka.wire.errors import ErrorCode
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 
@@ -26,6 +28,7 @@ CATCH_UP_WAIT_MS = 100
 ANSWER_S = 30
 MAX_BYTES = 8 * 1024 * 1024
 LONG_MAX = 2**63 - 1
+RECORDS_IN_A_TURN = 100
 
 
 class MetadataFollower:
@@ -61,29 +64,33 @@ class MetadataFollower:
         that may have lost its end.  Raises ControllerUnavailable.
         """
         while self.image.offset < offset:
-            for _ in await self._fetch(CATCH_UP_WAIT_MS):
+            async for _ in self._fetch(CATCH_UP_WAIT_MS):
                 pass
         await self.changed(self.image, everything(self.image))
 
     async def fetch_once(self, wait_ms: int = WAIT_MS) -> None:
         """One question and its answer.  Raises ControllerUnavailable."""
-        for delta in await self._fetch(wait_ms):
+        async for delta in self._fetch(wait_ms):
             await self.changed(self.image, delta)
 
-    async def _fetch(self, wait_ms: int) -> Iterator[Delta]:
+    async def _fetch(self, wait_ms: int) -> AsyncIterator[Delta]:
         """What one answer changes, batch by batch: the image has moved when the next delta is taken."""
         answer = await self._ask(self.image.offset, wait_ms)
         if answer.error_code != ErrorCode.NONE:
             await asyncio.sleep(WAIT_MS / 1000)
-            return iter(())
-        return self._applied(answer)
-
-    def _applied(self, answer: MetadataFetchResponse) -> Iterator[Delta]:
+            return
+        turns = Turns()
         if answer.snapshot:
-            self.image, delta = replaced(self.image, answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch)
-            yield delta
+            image = await read_snapshot(answer.snapshot, answer.snapshot_offset, answer.snapshot_epoch, turns)
+            before, self.image = self.image, image
+            yield changes(before, image)
         for entry in answer.entries:
-            yield self.image.apply(decode_records(entry.records), entry.offset, entry.epoch)
+            records = []
+            for record in each_record(entry.records):
+                records.append(record)
+                await turns.give()
+            yield self.image.apply(records, entry.offset, entry.epoch)
+            await turns.give()
 
     async def _ask(self, offset: int, wait_ms: int) -> MetadataFetchResponse:
         request = MetadataFetchRequest(
@@ -109,12 +116,21 @@ def everything(image: MetadataImage) -> Delta:
     )
 
 
-def replaced(before: MetadataImage, snapshot: bytes, offset: int, epoch: int) -> tuple[MetadataImage, Delta]:
-    """The image that a snapshot holds, and how it differs from the one before: what is gone is deleted, all else is new."""
+async def read_snapshot(snapshot: bytes, offset: int, epoch: int, turns: Turns) -> MetadataImage:
+    """The image that a snapshot holds."""
     image = MetadataImage()
-    delta = image.apply(decode_records(snapshot), offset, epoch)
+    records = each_record(snapshot)
+    while some := list(islice(records, RECORDS_IN_A_TURN)):
+        image.apply(some, offset, epoch)
+        await turns.give()
+    return image
+
+
+def changes(before: MetadataImage, after: MetadataImage) -> Delta:
+    """What a snapshot changes: what is gone is deleted, all else is new."""
+    delta = everything(after)
     for topic_id, topic in before.topics.items():
-        if topic_id not in image.topics:
+        if topic_id not in after.topics:
             delta.deleted[topic_id] = topic
         else:
             for index, partition in enumerate(topic.partitions):
@@ -123,4 +139,4 @@ def replaced(before: MetadataImage, snapshot: bytes, offset: int, epoch: int) ->
     delta.configs |= set(before.configs)
     for broker_id, broker in before.brokers.items():
         delta.brokers[broker_id] = broker
-    return image, delta
+    return delta

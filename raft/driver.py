@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from raft.membership import Membership
@@ -48,8 +48,8 @@ class StateMachine(Protocol):
     def apply(self, index: int, data: bytes) -> Any:
         """Carry out one committed entry; returns what `propose` answers.  Must not raise: it would on every node."""
 
-    def snapshot(self) -> bytes:
-        """Everything that was applied so far."""
+    def snapshot(self) -> bytes | Awaitable[bytes]:
+        """Everything that was applied before the call; where that is much to write down, it may be given later."""
 
     def restore(self, snapshot: bytes) -> None:
         """Forget everything, and be what that snapshot says."""
@@ -93,6 +93,7 @@ class Driver:
         self._scheduled = self._saving = False
         self._snapshot_at = node.applied_index
         self._snapshotting: asyncio.Task[None] | None = None
+        self._taken: tuple[int, bytes] | None = None  # a snapshot that came while something was being saved
         self._installing: asyncio.Task[None] | None = None
         self._proposals: dict[int, tuple[int, asyncio.Future[Any]]] = {}
         self._asked: list[asyncio.Future[None]] = []  # reads that begin in this turn, and share one round
@@ -262,6 +263,7 @@ class Driver:
                 if index <= applied:
                     succeed(waiting)
             self._due = [(index, waiting) for index, waiting in self._due if index > applied]
+        self._compact_late()
         if applied - self._snapshot_at >= self._snapshot_entries and self._snapshotting is None:
             self._take_snapshot(applied)
 
@@ -298,7 +300,30 @@ class Driver:
     # -- snapshots and the end ----------------------------------------------------------------------------------
 
     def _take_snapshot(self, applied: int) -> None:
-        snapshot = self.node.compact(applied, self.machine.snapshot())
+        taken = self.machine.snapshot()
+        if isinstance(taken, bytes):
+            self._compact(applied, taken)
+        else:
+            self._snapshotting = self._loop.create_task(self._receive(applied, taken))
+
+    async def _receive(self, applied: int, taken: Awaitable[bytes]) -> None:
+        """A snapshot that comes late.  The log is left alone while something is saved that was taken from it."""
+        try:
+            self._taken = applied, await taken
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._snapshotting = None
+        if not self._saving and not self.stopped:
+            self._compact_late()
+
+    def _compact_late(self) -> None:
+        if self._taken is not None and self._snapshotting is None:
+            taken, self._taken = self._taken, None
+            self._compact(*taken)
+
+    def _compact(self, applied: int, data: bytes) -> None:
+        snapshot = self.node.compact(applied, data)
         if snapshot is not None:
             self._snapshot_at = snapshot.index
             self._snapshotting = self._loop.create_task(self._keep(snapshot))

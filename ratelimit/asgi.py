@@ -78,6 +78,8 @@ class RateLimitMiddleware:
         self.store = store
         self._rules = rules if isinstance(rules, RuleSet) else None
         self._file = RulesFile(rules) if isinstance(rules, str) else rules if isinstance(rules, RulesFile) else None
+        if self._file is not None and isinstance(store, MemoryStore):
+            self._file.keep_small(store)
         self._user, self._cost, self._now_ms = user, cost, now_ms
         self._limited = frozenset({"http", "websocket"} if websockets else {"http"})
 

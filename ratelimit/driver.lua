@@ -15,23 +15,33 @@ local match, format, find, call, tonumber = string.match, string.format, string.
 local TTL_SLACK_MS, dry = --[[slack]], --[[peek]]
 local algorithms = {}
 
-local function store(key, ttl, first, second, third)
+local asked_at = tonumber(ARGV[1])
+if not asked_at then
+  local time = call('TIME')
+  asked_at = time[1] * 1000 + floor(time[2] / 1000)
+end
+
+local function time_to_live(expires)
+  return expires - asked_at + TTL_SLACK_MS
+end
+
+local function store(key, expires, first, second, third)
   if dry then return end
-  call('SET', key, format(third and '%d:%d:%d' or '%d:%d', first, second, third), 'PX', ttl + TTL_SLACK_MS)
+  call('SET', key, format(third and '%d:%d:%d' or '%d:%d', first, second, third), 'PX', time_to_live(expires))
+end
+
+-- What is answered when a hit is admitted; while dry, how things stand as long as nothing is taken.
+local function admitted(cost, expired, remaining, reset, delay)
+  if not dry then return 1, remaining, 0, reset, delay end
+  return 1, remaining + cost, 0, expired and max(0, expired - asked_at) or 0, delay
 end
 
 --[[algorithms]]
 
-local now = tonumber(ARGV[1])
-if not now then
-  local time = call('TIME')
-  now = time[1] * 1000 + floor(time[2] / 1000)
-end
-
 local function decide(i)
   local a = 6 * i - 4
   return algorithms[ARGV[a]](
-    KEYS[i], now, tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5]
+    KEYS[i], asked_at, tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5]
   )
 end
 

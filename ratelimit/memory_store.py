@@ -19,9 +19,9 @@ evicted keys had spent.
 Locks are of `threading`, which server code here does not use; but this is also a library, and its callers may be threads.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
+from operator import attrgetter
 from threading import RLock
 from typing import Any
 
@@ -53,6 +53,9 @@ class Shard:
         self.wheel: dict[int, list[str]] = {}
         self.due: list[str] = []
         self.sweep_at = 0
+
+
+shard_number = attrgetter("number")
 
 
 class Table:
@@ -176,6 +179,11 @@ class MemoryStore:
             table = self._tables.setdefault(limit, made)  # one of two threads wins
         return table
 
+    def keep_only(self, limits: Collection[Limit]) -> None:
+        """Forget every key of limits that are not in use any more: nobody hits them, so nothing would sweep them."""
+        for limit in [known for known in list(self._tables) if known not in limits]:
+            self._tables.pop(limit, None)
+
     def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key.
 
@@ -186,17 +194,28 @@ class MemoryStore:
             return [self.table(limit).hit(key, cost, now_ms)]
         if len({ask[:2] for ask in asks}) < len(asks):
             raise ValueError("two asks about the same limit and key")
+        return self.hit_in([self.table(ask.limit) for ask in asks], asks, now_ms)
+
+    def hit_in(self, tables: Sequence[Table], asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
+        """The same for a caller that knows the asks' tables, and that no two are about the same limit and key."""
         if now_ms is None:
             now_ms = self.now_ms()
-        tables = [self.table(ask.limit) for ask in asks]
-        shards = {table.shard_of(ask.key) for table, ask in zip(tables, asks, strict=True)}
-        with ExitStack() as held:
-            for shard in sorted(shards, key=lambda shard: shard.number):  # always in one order: no deadlock
-                held.enter_context(shard.lock)
-            decisions = [table.peek(ask.key, ask.cost, now_ms) for table, ask in zip(tables, asks, strict=True)]
-            if all(decision.allowed for decision in decisions):
-                return [table.hit(ask.key, ask.cost, now_ms) for table, ask in zip(tables, asks, strict=True)]
-            return decisions
+        shards = [table.shard_of(ask.key) for table, ask in zip(tables, asks, strict=True)]
+        locks = [shard.lock for shard in sorted(shards, key=shard_number)]  # always in one order: no deadlock
+        for lock in locks:
+            lock.acquire()
+        try:
+            decisions = [
+                table.algorithm.peek(shard.states.get(ask[1]), now_ms, ask[2])
+                for table, shard, ask in zip(tables, shards, asks, strict=True)
+            ]
+            for decision in decisions:
+                if not decision.allowed:
+                    return decisions
+            return [table.hit(key, cost, now_ms) for table, (_, key, cost) in zip(tables, asks, strict=True)]
+        finally:
+            for lock in locks:
+                lock.release()
 
     def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """What `hit` would say of each alone, changing nothing."""

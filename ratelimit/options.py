@@ -1,8 +1,8 @@
 """The settings of the service: `[server]` in the file of rules, MINI_RATELIMIT_* in the environment, or `--name value`.
 
-    [server]
-    port = 8429
-    store = "redis://127.0.0.1:6379"
+[server]
+port = 8429
+store = "redis://127.0.0.1:6379"
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ OPTIONS = Table(
     [
         fixed("bind", Text, "127.0.0.1", "Address to listen on; the service trusts whoever can reach it."),
         fixed("port", Integer, 8429, "Port to listen on; 0 lets the kernel choose.", minimum=0, maximum=65535),
+        fixed("grpc-port", Integer, 0, "Port of Envoy's rate limit service; 0 means none.", minimum=0, maximum=65535),
         fixed("store", Text, "memory", "Where states are: memory, or the URL of a Redis.", check=store_url),
         fixed(
             "store-timeout-ms",

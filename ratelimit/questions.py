@@ -123,6 +123,18 @@ def asked_by_rule(rules: RuleSet, name: str, key: str, cost: int = 1) -> Asked:
     raise BadQuestion(f"there is no rule {name!r}" + (f"; do you mean {near[0]}?" if near else ""), 404)
 
 
+def asked_by_request(rules: RuleSet, request: Request, rule: str = "", cost: int = 1) -> Asked:
+    """All rules about a request, or one by name, where it applies.  Raises BadQuestion for a rule that there is not."""
+    asked = rules.asks(request, cost)
+    if not rule:
+        return asked
+    if all(rule != one.name for one in rules.rules):
+        raise BadQuestion(f"there is no rule {rule!r}", 404)
+    kept = [pair for pair in zip(asked.policies, asked.asks, strict=True) if pair[0].rule.name == rule]
+    shadows = [(policies, asks) for policies, asks in asked.shadows if policies[0].rule.name == rule]
+    return Asked([policy for policy, _ in kept], [ask for _, ask in kept], shadows)
+
+
 def who_of(rule: Rule, key: str) -> str:
     """Whom `key` means to `rule`: the text as keys have it (`user=ann`), or the value alone (`ann`)."""
     if rule.who.could_be(key):

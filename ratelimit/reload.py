@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ratelimit.memory_store import MemoryStore
 from ratelimit.rules import RuleSet
 from ratelimit.rules_file import RulesError, read_rules
 from serving.clock import steady_ms
@@ -62,8 +63,18 @@ class RulesFile:
         self.rules: RuleSet = read_rules(read(path), os.path.basename(path))
         self.loaded, self.refused = 1, 0
         self.trouble: str | None = None
-        self.loaded_at_ms = now_ms()
-        self._look_at_ms = self.loaded_at_ms + LOOK_MS
+        self._look_at_ms = now_ms() + LOOK_MS
+        self._listeners: list[Callable[[RuleSet, RuleSet], None]] = []
+
+    def on_change(self, listener: Callable[[RuleSet, RuleSet], None]) -> None:
+        """Call `listener(before, now)` whenever new rules are taken."""
+        self._listeners.append(listener)
+
+    def keep_small(self, store: MemoryStore) -> None:
+        """Let `store` forget limits that no rule has had for two generations: one, so that an edit can be undone."""
+        self.on_change(
+            lambda before, now: store.keep_only({one.limit for rules in (before, now) for one in rules.policies()})
+        )
 
     def current(self) -> RuleSet:
         """The rules; looks at the file when the last look is a second ago."""
@@ -86,8 +97,9 @@ class RulesFile:
             self.refused += 1
             logger.error("The old rules stay, the new ones are not good:\n%s", self.trouble)
             return False
-        self.rules, self.trouble = rules, None
+        before, self.rules, self.trouble = self.rules, rules, None
         self.loaded += 1
-        self.loaded_at_ms = self._now_ms()
+        for listener in self._listeners:
+            listener(before, rules)
         logger.info("New rules from %s: %d", self.path, len(rules.rules))
         return True

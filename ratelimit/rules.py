@@ -30,7 +30,7 @@ from ratelimit.failing import Blind, GuardedStore, OnFailure, SyncGuardedStore
 from ratelimit.headers import HeaderWriter, Spoken, limit_prefix, policy_item
 from ratelimit.limit import Limit
 from ratelimit.limiter import AsyncStore, Store
-from ratelimit.memory_store import MemoryStore
+from ratelimit.memory_store import MemoryStore, Table
 from ratelimit.who import Network, Prefixes, Proxies, pack
 
 VALUE_MOST = 80
@@ -63,23 +63,20 @@ class Request(NamedTuple):
 class Policy:
     """One limit of a rule under the name that clients see."""
 
-    __slots__ = ("_hit", "_store", "item", "limit", "name", "prefix", "rule")
+    __slots__ = ("_store", "_table", "item", "limit", "name", "prefix", "rule")
 
     def __init__(self, name: str, limit: Limit, rule: Rule) -> None:
         """Raises ValueError when no header field can carry the name."""
         self.name, self.limit, self.rule = name, limit, rule
         self.item, self.prefix = policy_item(name, limit), limit_prefix(name)
-        self._store: object = None
-        self._hit: Callable[[str, int], Decision] | None = None
+        self._store: MemoryStore | None = None
+        self._table: Table
 
-    def hit(self, store: Store, ask: Ask) -> Decision:
-        """The decision about one ask.  Raises CostTooHigh, and what the store raises.
-
-        A store in the process has a table for each limit, which is looked for once and not again for every request.
-        """
+    def table(self, store: MemoryStore) -> Table:
+        """Where a store in the process keeps this limit: looked for once, and not again for every request."""
         if store is not self._store:
-            self._store, self._hit = store, store.table(self.limit).hit if isinstance(store, MemoryStore) else None
-        return store.hit((ask,))[0] if self._hit is None else self._hit(ask.key, ask.cost)
+            self._store, self._table = store, store.table(self.limit)
+        return self._table
 
     def __repr__(self) -> str:
         return f"Policy({self.name!r}, {self.limit})"
@@ -470,10 +467,13 @@ class RuleSet:
             verdict = PASS
         elif isinstance(store, SyncGuardedStore):
             verdict = self.verdict(asked.policies, store.hit(asked.asks, None, asked.on_failure))
-        elif len(asked.asks) == 1:
-            policy = asked.policies[0]
-            decision = policy.hit(store, asked.asks[0])
-            verdict = Verdict(decision.allowed, policy, decision, ((policy, decision),))
+        elif isinstance(store, MemoryStore):
+            if len(asked.asks) == 1:
+                _, key, cost = asked.asks[0]
+                decisions = [asked.policies[0].table(store).hit(key, cost)]
+            else:
+                decisions = store.hit_in([policy.table(store) for policy in asked.policies], asked.asks)
+            verdict = self.verdict(asked.policies, decisions)
         else:
             verdict = self.verdict(asked.policies, store.hit(asked.asks))
         if asked.shadows and verdict.allowed:

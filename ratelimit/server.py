@@ -11,14 +11,18 @@
 Every answer of /check and /auth carries the header fields that the application's own responses should carry.  What is
 asked wrongly is answered with 400 and the reason, as application/problem+json, and counts for nothing.
 
+With `grpc-port` it also answers Envoy: see envoy.py.
+
 The service has no keys and no TLS of its own: it listens on loopback, for the proxy or application beside it.  Its state
 is in memory, or in a Redis that several such services share.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -41,6 +45,7 @@ from serving.background import Background
 from serving.clock import steady_ms
 from serving.config import Settings
 from serving.listener import listen_error
+from serving.program import StartError
 
 logger = logging.getLogger("ratelimit")
 
@@ -66,7 +71,6 @@ def store_of(settings: Settings, random: Random) -> MemoryStore | GuardedStore:
         return MemoryStore(settings.max_keys)
     from ratelimit.redis_link import AddressError, RedisLink  # hiredis, which a store in memory does without
     from ratelimit.redis_store import RedisStore
-    from serving.program import StartError
 
     try:
         link = RedisLink(settings.store, timeout_ms=settings.store_timeout_ms, random=random)
@@ -107,6 +111,8 @@ class Server:
         self.decided: dict[tuple[str, str], int] = {}  # by policy, and "allowed", "denied" or "would deny"
         self.answered: dict[tuple[str, str], int] = {}  # by route and status
         self.busiest = Busiest(now_ms())
+        if isinstance(store, MemoryStore):
+            rules.keep_small(store)
         self._asked: AsyncStore = Awaited(store) if isinstance(store, MemoryStore) else store
         self._app = web.Application(client_max_size=settings.max_body, middlewares=[self._answer])
         self._app.add_routes(
@@ -125,6 +131,7 @@ class Server:
             self._app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_seconds
         )
         self._addresses: list[tuple[str, int] | str] = []
+        self._grpc: Any = None
 
     # Its life
 
@@ -141,14 +148,34 @@ class Server:
             await self._runner.cleanup()
             raise listen_error(error, f"{bind}:{port}") from None
         self._addresses = [(address[0], address[1]) for address in self._runner.addresses]
+        if self.settings.grpc_port:
+            await self.start_grpc(self.settings.grpc_port)
         self.background.every(lambda: LOOK_MS / 1000, self._look, "rules file")
         if self.admin is not None:
             await self.admin.start(self.settings.admin_bind, self.settings.admin_port)
         logger.info("%d rules from %s", len(self.rules_file.rules.rules), self.rules_file.path)
 
+    async def start_grpc(self, port: int) -> None:
+        """Listen for Envoy; 0 lets the kernel choose.  Raises AddressInUse, ListenError, StartError."""
+        try:
+            from ratelimit.envoy import RateLimitService, grpc_server
+        except ImportError:
+            raise StartError("grpc-port needs grpclib: pip install grpclib") from None
+        self._grpc = grpc_server(RateLimitService(lambda: self.rules_file.rules, self.decide, self.now_ms))
+        bind = self.settings.bind
+        try:
+            family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+            listening = socket.create_server((bind, port), family=family)
+            await self._grpc.start(sock=listening)
+        except OSError as error:
+            raise listen_error(error, f"{bind}:{port} (gRPC)") from None
+        self._addresses.append(listening.getsockname()[:2])
+
     async def stop(self) -> None:
         if self.admin is not None:
             await self.admin.stop()
+        if self._grpc is not None:
+            self._grpc.close()  # its connections end with the process: Envoy never closes them
         await self._runner.cleanup()
         link = getattr(getattr(self.store, "store", None), "link", None)
         if link is not None:
@@ -188,7 +215,7 @@ class Server:
 
     # Questions
 
-    async def _decide(self, rules: RuleSet, asked: Asked) -> Verdict:
+    async def decide(self, rules: RuleSet, asked: Asked) -> Verdict:
         verdict = await rules.decide_async(asked, self._asked)
         now_ms = self.now_ms()
         for ask in asked.asks:
@@ -206,7 +233,7 @@ class Server:
     async def _post_check(self, request: web.Request) -> web.Response:
         rules = self.rules_file.rules
         asked = questions.asked_by(rules, questions.json_of(await request.read()))
-        verdict = await self._decide(rules, asked)
+        verdict = await self.decide(rules, asked)
         said = described(verdict)
         if not verdict.allowed:
             return as_response(problem.denial(rules, verdict, self.now_ms, **said))
@@ -217,7 +244,7 @@ class Server:
         results = []
         for question in questions.batch_of(questions.json_of(await request.read())):
             try:
-                verdict = await self._decide(rules, questions.asked_by(rules, question))
+                verdict = await self.decide(rules, questions.asked_by(rules, question))
             except questions.BadQuestion as error:
                 results.append({"status": error.status, "detail": str(error)})
             except CostTooHigh as error:
@@ -234,8 +261,10 @@ class Server:
             name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
             headers[name] = f"{headers[name]}, {text}" if name in headers else text
         asked = rules.asks(questions.forwarded_request(rules, request.remote or "", headers))
-        verdict = await self._decide(rules, asked)
+        verdict = await self.decide(rules, asked)
         if verdict.allowed:
+            if verdict.delay_ms:  # the proxy waits for this answer, and so its client for its turn
+                await asyncio.sleep(verdict.delay_ms / 1000)
             return as_response(Denial(200, rules.fields(verdict, self.now_ms), b""))
         denial = problem.denial(rules, verdict, self.now_ms)
         return as_response(denial._replace(status=FORBIDDEN) if request.query.get("denied") == "403" else denial)
@@ -261,7 +290,7 @@ class Server:
                 "rule": policy.name,
                 "limit": str(policy.limit),
                 "algorithm": policy.limit.algorithm,
-                "remaining": decision.remaining + decision.allowed,  # a peek says what would be left after a hit
+                "remaining": decision.remaining,
                 "retry_after_ms": decision.retry_after_ms,
             }
             for (policy, _), decision in zip(about, decisions, strict=True)
@@ -302,7 +331,7 @@ class Server:
 
 def as_response(denial: Denial) -> web.Response:
     """A response in aiohttp's terms."""
-    response = web.Response(status=denial.status, body=denial.body)
+    response = web.Response(status=denial.status, body=denial.body, headers={"Cache-Control": "no-store"})
     for name, value in denial.fields:
         response.headers[FIELD_NAMES.get(name) or name.decode().title()] = value.decode()
     return response

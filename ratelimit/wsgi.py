@@ -63,6 +63,8 @@ class RateLimitMiddleware:
             store = SyncGuardedStore(store, breaker=CircuitBreaker())
         self.store: Store = store
         self._source = RulesFile(rules) if isinstance(rules, str) else rules
+        if isinstance(self._source, RulesFile) and isinstance(store, MemoryStore):
+            self._source.keep_small(store)
         self._user, self._cost, self._now_ms, self._sleep = user, cost, now_ms, sleep
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -51,6 +51,7 @@ MEETS_THE_MACHINE = {
     "miniredis/persistence/fork_snapshotter.py",  # fork
     "ratelimit/limiter.py",  # a library's way to wait, when nothing else is handed in
     "ratelimit/memory_store.py",  # locks: its callers may be threads
+    "ratelimit/reload.py",  # the file of rules
     "serving/clock.py",  # the Clock of production
     "serving/listener.py",  # certificates, permissions of a Unix socket
     "serving/logs.py",  # the log file

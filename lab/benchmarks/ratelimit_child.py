@@ -149,7 +149,7 @@ def run(coroutine: Any) -> Any:
         return runner.run(coroutine)
 
 
-JOBS = {
+JOBS: dict[str, Callable[..., dict[str, float]]] = {
     "one_key": one_key, "many_keys": many_keys, "in_turn": in_turn, "callers": callers, "batches": batches,
     "attack": attack, "requests": requests,
 }  # fmt: skip

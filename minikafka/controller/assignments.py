@@ -71,14 +71,11 @@ def placed(state: ControllerState, first: int, count: int, replication_factor: i
 
 def new_partition(state: ControllerState, replicas: Sequence[int]) -> Partition | None:
     """Led by the first replica that can; None if none can."""
-    brokers = state.image.brokers
-    isr = tuple(replica for replica in replicas if brokers[replica].active)
+    brokers = [state.image.brokers[replica] for replica in replicas]
+    isr = tuple([broker.id for broker in brokers if broker.active])
     if not isr:
         return None
-    directories = (brokers[replica].directories for replica in replicas)
-    return Partition(
-        replicas=tuple(replicas),
-        directories=tuple(only[0] if len(only) == 1 else UNASSIGNED_DIRECTORY for only in directories),
-        isr=isr,
-        leader=isr[0],
-    )
+    directories = [
+        broker.directories[0] if len(broker.directories) == 1 else UNASSIGNED_DIRECTORY for broker in brokers
+    ]
+    return Partition(replicas=tuple(replicas), directories=tuple(directories), isr=isr, leader=isr[0])

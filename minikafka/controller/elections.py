@@ -21,7 +21,7 @@ Source: KIP-966, Kafka 4.1 `PartitionChangeBuilder`.  Who is asked when, is in b
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from minikafka.controller.image import (
@@ -107,7 +107,7 @@ def change(
     target_isr = partition.isr if isr is None else tuple(isr)
     target_elr = eligible_after(partition, target_isr, min_isr, unclean_stopped)
     recovery = partition.leader_recovery_state if leader_recovery_state is None else leader_recovery_state
-    elected = elect(replace(partition, isr=target_isr, elr=target_elr), may_lead, election)
+    elected = elect(partition._replace(isr=target_isr, elr=target_elr), may_lead, election)
     if elected.unclean:
         # What the others hold beyond this leader's log is given up: they are neither in sync nor eligible.
         target_isr, target_elr, recovery = (elected.leader,), (), RECOVERING

@@ -12,20 +12,24 @@ Kafka: `ReplicationControlManager.generateLeaderAndIsrUpdates`, `maybeBalancePar
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minikafka.controller.elections import Election, can_lead, change
 from minikafka.controller.image import NO_LEADER, Partition, ResourceType, Topic
 from minikafka.controller.state import ControllerState
+from minikafka.effective import broker_layers, holding
 from minikafka.records.metadata import PartitionChangeRecord
+from minikafka.topic_options import TOPIC_OPTIONS
 
 REBALANCED_AT_ONCE_MAX = 1_000  # elections in one decision, as in Kafka
 
 
-def setting(state: ControllerState, topic_name: str, name: str, otherwise: str) -> str:
-    """A setting of a topic: its own, else that of all brokers, else `otherwise`."""
-    own = state.image.config(ResourceType.TOPIC, topic_name, name)
-    return own or state.image.config(ResourceType.BROKER, "", name) or otherwise
+def setting(state: ControllerState, topic_name: str, name: str, in_the_file: str) -> Any:
+    """A setting of a topic as this controller sees it, with its type.  `in_the_file`: what its own file says."""
+    option = TOPIC_OPTIONS.options[name]
+    own = state.image.configs.get((ResourceType.TOPIC, topic_name), {})
+    layers = broker_layers(state.image, state.settings.node_id, {name: in_the_file})
+    return option.parse(holding(option, own, layers).value)
 
 
 def min_isr(state: ControllerState, topic_name: str) -> int:
@@ -33,8 +37,8 @@ def min_isr(state: ControllerState, topic_name: str) -> int:
 
 
 def unclean_allowed(state: ControllerState, topic_name: str) -> bool:
-    default = "true" if state.settings.unclean_leader_election_enable else "false"
-    return setting(state, topic_name, "unclean.leader.election.enable", default).lower() == "true"
+    in_the_file = str(state.settings.unclean_leader_election_enable)
+    return bool(setting(state, topic_name, "unclean.leader.election.enable", in_the_file))
 
 
 class Rules(NamedTuple):

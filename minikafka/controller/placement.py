@@ -70,6 +70,8 @@ def in_turns_of_racks(brokers: Iterable[Broker]) -> list[Broker]:
 
 def _spread(replicas: list[Broker], candidates: list[Broker], wanted: int) -> list[Broker]:
     """`replicas` and as many more as are wanted and there, the least used rack first, then as they stand."""
+    if all(broker.rack is None for broker in candidates):
+        return [*replicas, *candidates[: max(0, wanted - len(replicas))]]
     chosen, left = list(replicas), list(candidates)
     used = Counter(broker.rack for broker in chosen)
     while left and len(chosen) < wanted:

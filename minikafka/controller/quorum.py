@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -35,8 +35,9 @@ from minikafka.controller.sessions import Overheard
 from minikafka.controller.state import ControllerSettings, Decision
 from minikafka.group_options import GROUP_OPTIONS
 from minikafka.options import given
-from minikafka.records.metadata_entries import decode_records, encode_records
+from minikafka.records.metadata_entries import decode_records, encode_entry, encode_records
 from minikafka.topic_options import TOPIC_OPTIONS
+from minikafka.turns import Turns
 from minikafka.wire.messages.controller import BrokerHeartbeatRequest
 from minikafka.wire.messages.metadata_log import MetadataFetchRequest, MetadataFetchResponse
 from raft.driver import OutcomeUnknown
@@ -173,23 +174,27 @@ class Quorum:
     def apply(self, index: int, data: bytes) -> None:
         """A committed entry: into the image, to the brokers that wait, to those who asked for it."""
         epoch = int.from_bytes(data[:EPOCH_BYTES], "big")
-        records = data[EPOCH_BYTES:]
-        self.image.apply(decode_records(records), index, epoch)
+        records, waiting = data[EPOCH_BYTES:], self._answers.pop(index, [])
+        own = waiting[0][0].records if waiting else ()  # a decision of ours need not be read again
+        self.image.apply(own or decode_records(records), index, epoch)
         self.recent.append(Written(index, epoch, records))
         self.recent_bytes += len(records)
         while self.recent_bytes > self.settings.metadata_log_max_record_bytes_between_snapshots:
             oldest = self.recent.popleft()
             self.recent_bytes -= len(oldest.records)
             self.begins_after = oldest.offset
-        for decision, respond in self._answers.pop(index, ()):
+        for decision, respond in waiting:
             respond(decision.answer(index))
         for fetch in list(self._fetching):
             fetch.attempt()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Coroutine[Any, Any, bytes]:
         """The image as the shortest log that leads to it."""
-        head = self.image.offset.to_bytes(8, "big", signed=True) + self.image.epoch.to_bytes(EPOCH_BYTES, "big")
-        return head + encode_records(self.image.records())
+        return self._encoded_snapshot(self.image.copy())
+
+    async def _encoded_snapshot(self, image: MetadataImage) -> bytes:
+        head = image.offset.to_bytes(8, "big", signed=True) + image.epoch.to_bytes(EPOCH_BYTES, "big")
+        return head + await encoded(image)
 
     def restore(self, snapshot: bytes) -> None:
         """Begin from a snapshot, our own at start, or the leader's when we had fallen behind its log."""
@@ -273,6 +278,15 @@ class Quorum:
                 self._carry_out(decision)
 
 
+async def encoded(image: MetadataImage) -> bytes:
+    """A snapshot of an image that nobody changes, written in turns."""
+    turns, entries = Turns(), []
+    for record in image.records():
+        entries.append(encode_entry(record))
+        await turns.give()
+    return b"".join(entries)
+
+
 def controller_settings(settings: Any) -> ControllerSettings:
     """What a controller needs of server.properties."""
     return ControllerSettings(
@@ -302,10 +316,18 @@ class MetadataFetch:
         self.request = request
         self.respond = respond
         self._timer: asyncio.TimerHandle | None = None
+        self._preparing = False
 
     def attempt(self, last: bool = False) -> None:
         """Answer if there is something to give, or if it is the last chance."""
         quorum, request = self.quorum, self.request
+        if self._preparing:
+            return
+        if request.offset < quorum.begins_after:
+            self._preparing = True
+            quorum._fetching[self] = None
+            quorum.background.start(self._give_snapshot(quorum.image.copy()), "snapshot for a broker")
+            return
         response = MetadataFetchResponse(cluster_id=quorum.image.cluster_id, end_offset=quorum.image.offset)
         if request.offset < quorum.image.offset:
             self._give(response)
@@ -316,12 +338,19 @@ class MetadataFetch:
             return
         self._end(response)
 
+    async def _give_snapshot(self, image: MetadataImage) -> None:
+        response = MetadataFetchResponse(
+            cluster_id=image.cluster_id,
+            end_offset=image.offset,
+            snapshot=await encoded(image),
+            snapshot_offset=image.offset,
+            snapshot_epoch=image.epoch,
+        )
+        if self in self.quorum._fetching:  # else it was told to ask elsewhere
+            self._end(response)
+
     def _give(self, response: MetadataFetchResponse) -> None:
         quorum, request = self.quorum, self.request
-        if request.offset < quorum.begins_after:
-            response.snapshot = encode_records(quorum.image.records())
-            response.snapshot_offset, response.snapshot_epoch = quorum.image.offset, quorum.image.epoch
-            return
         size = 0
         for written in quorum.recent:
             if written.offset > request.offset:

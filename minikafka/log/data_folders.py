@@ -48,6 +48,7 @@ from minikafka.log.checkpoints import (
 )
 from minikafka.log.open_files import OpenFiles
 from minikafka.log.partition_log import LogSettings, PartitionLog
+from minikafka.turns import Turns
 from minikafka.wire.errors import ErrorCode, KafkaError
 from minikafka.wire.types import uuid_bytes, uuid_text
 from serving.clock import Clock
@@ -63,8 +64,6 @@ DELETE_SUFFIX = "-delete"
 PARTITION_METADATA = "partition.metadata"
 CLOSERS = 16
 """Logs of one folder that are flushed side by side when the broker stops."""
-SLICE_S = 0.005
-"""How long opening logs may hold the loop."""
 
 
 class FolderError(Exception):
@@ -181,8 +180,7 @@ class DataFolders:
 
     async def load(self) -> None:
         """Open every log that is there, a few milliseconds at a time.  Raises FolderError when no folder can be read."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        turns = Turns()
         for folder in self.folders:
             try:
                 folder.watermarks = self._checkpoint(folder, HIGH_WATERMARK)
@@ -197,9 +195,7 @@ class DataFolders:
                     self._doomed.append((self.clock.now_ms(), join(folder.path, name)))
                 elif (partition := partition_of(name)) is not None:
                     self._open(folder, partition, self._topic_id_of(join(folder.path, name)), LogSettings())
-                if loop.time() - began > SLICE_S:
-                    await asyncio.sleep(0)
-                    began = loop.time()
+                await turns.give()
         if not any(folder.online for folder in self.folders):
             raise FolderError("none of log.dirs can be read")
 
@@ -316,8 +312,7 @@ class DataFolders:
 
     async def retention(self, partitions: Iterable[Partition]) -> None:
         """Roll by time, forget by age and size, a few milliseconds at a time."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        turns = Turns()
         for partition in partitions:
             log, now_ms = partition.log, self.clock.now_ms()
             try:
@@ -328,9 +323,7 @@ class DataFolders:
             except KafkaError as error:
                 logger.error("%s: %s", log.name, error)
                 self.went_offline(log)
-            if loop.time() - began > SLICE_S:
-                await asyncio.sleep(0)
-                began = loop.time()
+            await turns.give()
         self.sweep()
 
     # -- trouble ------------------------------------------------------------------------------------------------------

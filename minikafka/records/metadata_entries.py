@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from minikafka.records.metadata import MetadataRecord, decode_record, encode_record
 from minikafka.wire.varint import read_unsigned_varint, unsigned_varint
@@ -15,19 +15,24 @@ from minikafka.wire.varint import read_unsigned_varint, unsigned_varint
 
 def encode_records(records: Iterable[MetadataRecord]) -> bytes:
     """Records back to back, each after its length."""
-    pieces: list[bytes] = []
-    for record in records:
-        data = encode_record(record)
-        pieces += unsigned_varint(len(data)), data
-    return b"".join(pieces)
+    return b"".join(map(encode_entry, records))
+
+
+def encode_entry(record: MetadataRecord) -> bytes:
+    """One record, after its length."""
+    data = encode_record(record)
+    return unsigned_varint(len(data)) + data
 
 
 def decode_records(data: bytes) -> list[MetadataRecord]:
     """The records of `encode_records`.  Raises WireError."""
-    records: list[MetadataRecord] = []
+    return list(each_record(data))
+
+
+def each_record(data: bytes) -> Iterator[MetadataRecord]:
+    """The same, one after the other: those of a snapshot are many."""
     position = 0
     while position < len(data):
         length, position = read_unsigned_varint(data, position)
-        records.append(decode_record(data[position : position + length]))
+        yield decode_record(data[position : position + length])
         position += length
-    return records

@@ -6,10 +6,11 @@
 -- The textbook's INCR with an EXPIRE would do for a limit of cost 1, but counts what it denies.
 
 algorithms.fixed_window = function(key, now, cost, rate, per, capacity, options)
-  local began, count
+  local began, count, expired
   local state = call('GET', key)
   if state then
     began, count = match(state, '^(%d+):(%d+)$')
+    expired = began + per
     local elapsed = now - began
     if elapsed < -per or elapsed >= per then began = nil end
   end
@@ -19,6 +20,6 @@ algorithms.fixed_window = function(key, now, cost, rate, per, capacity, options)
   local rest = min(began + per - now, per)
   local left = capacity - count - cost
   if left < 0 then return 0, capacity - count, rest, rest, 0 end
-  store(key, began + per - now, began, count + cost)
-  return 1, left, 0, rest, 0
+  store(key, began + per, began, count + cost)
+  return admitted(cost, expired, left, rest, 0)
 end

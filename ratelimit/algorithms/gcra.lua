@@ -10,9 +10,10 @@ algorithms.gcra = function(key, now, cost, rate, per, capacity, options)
   local full = capacity * per
   local horizon = ceil(full / rate)
   local spent, pulled_back = find(options, 'e') and full or 0, true
-  local state = call('GET', key)
+  local state, expired = call('GET', key), nil
   if state then
     local tat, rest = match(state, '^(%d+):(%d+)$')
+    expired = tat + min(rest, 1)
     local ahead, beyond = tat - now, tat - now - per
     if beyond <= horizon and (beyond < 0 or beyond * rate + rest <= full) then  -- else from a future that does not come
       spent = ahead > horizon and full + 1 or max(max(ahead, -1) * rate + rest, 0)
@@ -26,8 +27,8 @@ algorithms.gcra = function(key, now, cost, rate, per, capacity, options)
   local reset = ceil(spent / rate)
   if left >= 0 or pulled_back then
     local whole = floor(spent / rate)
-    store(key, reset, now + whole, spent - whole * rate)
+    store(key, now + reset, now + whole, spent - whole * rate)
   end
-  if left >= 0 then return 1, floor(left / per), 0, reset, 0 end
+  if left >= 0 then return admitted(cost, expired, floor(left / per), reset, 0) end
   return 0, floor((full - spent) / per), ceil(-left / rate), reset, 0
 end

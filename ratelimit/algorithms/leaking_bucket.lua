@@ -4,11 +4,12 @@
 --   options   e: start empty of room, that is with a full bucket; q: a queue, whose admitted hits wait
 
 algorithms.leaking_bucket = function(key, now, cost, rate, per, capacity, options)
-  local asked_at, full, brimful = now, capacity * per, find(options, 'e')
+  local full, brimful = capacity * per, find(options, 'e')
   local level = brimful and full or 0
-  local state = call('GET', key)
+  local state, expired = call('GET', key), nil
   if state then
     local last, stored = match(state, '^(%d+):(%d+)$')
+    expired = last + ceil(stored / rate)
     local elapsed = now - last
     if elapsed >= 0 then
       level = elapsed > ceil(full / rate) and 0 or max(stored - elapsed * rate, 0)
@@ -21,7 +22,7 @@ algorithms.leaking_bucket = function(key, now, cost, rate, per, capacity, option
   local delay = find(options, 'q') and ceil(level / rate) or 0
   if after <= full then level = after end
   local reset = ceil(level / rate)
-  if after <= full or brimful and not state then store(key, now - asked_at + reset, now, level) end
-  if after <= full then return 1, floor((full - after) / per), 0, reset, delay end
+  if after <= full or brimful and not state then store(key, now + reset, now, level) end
+  if after <= full then return admitted(cost, expired, floor((full - after) / per), reset, delay) end
   return 0, floor((full - level) / per), ceil((after - full) / rate), reset, 0
 end

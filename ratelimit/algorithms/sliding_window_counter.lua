@@ -4,12 +4,12 @@
 --   options   u: unaligned, the first hit opens the window; f: the fraction of a hit is rounded down
 
 algorithms.sliding_window_counter = function(key, now, cost, rate, per, capacity, options)
-  local asked_at, spare = now, find(options, 'f') and per - 1 or 0
+  local spare = find(options, 'f') and per - 1 or 0
   local previous, current, elapsed = 0, 0, nil
-  local state = call('GET', key)
+  local state, expired = call('GET', key), nil
   if state then
     local began, older, newer = match(state, '^(%d+):(%d+):(%d+)$')
-    elapsed = now - began
+    expired, elapsed = began + 2 * per, now - began
     if elapsed < -per or elapsed >= 2 * per then
       elapsed = nil
     elseif elapsed >= per then
@@ -26,8 +26,8 @@ algorithms.sliding_window_counter = function(key, now, cost, rate, per, capacity
   local left = room - cost * per
   if left >= 0 then
     local began = now - elapsed
-    store(key, began + 2 * per - asked_at, began, previous, current + cost)
-    return 1, floor(left / per), 0, 2 * per - elapsed, 0
+    store(key, began + 2 * per, began, previous, current + cost)
+    return admitted(cost, expired, floor(left / per), 2 * per - elapsed, 0)
   end
   local free, wait = capacity - cost - current, nil
   if free >= 0 then

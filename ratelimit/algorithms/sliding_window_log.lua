@@ -35,7 +35,7 @@ local function append(key, now, cost)
 end
 
 algorithms.sliding_window_log = function(key, now, cost, rate, per, capacity, options)
-  local asked_at, log_denied = now, find(options, 'd')
+  local log_denied = find(options, 'd')
   local length, newest = 0, tonumber(call('LINDEX', key, -1) or nil)
   local forget = newest and newest - now > per
   if newest and not forget then
@@ -54,10 +54,10 @@ algorithms.sliding_window_log = function(key, now, cost, rate, per, capacity, op
     if log_it then
       append(key, now, cost)
       if not allowed then call('LTRIM', key, -capacity, -1) end
-      call('PEXPIRE', key, now + per - asked_at + TTL_SLACK_MS)
+      call('PEXPIRE', key, time_to_live(now + per))
     end
   end
 
-  if allowed then return 1, free - cost, 0, per, 0 end
+  if allowed then return admitted(cost, newest and newest + per, free - cost, per, 0) end
   return 0, log_denied and 0 or free, in_the_way + per - now, (log_denied and now or newest) + per - now, 0
 end

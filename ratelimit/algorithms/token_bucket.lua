@@ -6,11 +6,12 @@
 -- elapsed * R would pass 2^53 for a key that slept, so whoever slept longer than the bucket takes to fill has it full.
 
 algorithms.token_bucket = function(key, now, cost, rate, per, capacity, options)
-  local asked_at, full, empty = now, capacity * per, find(options, 'e')
+  local full, empty = capacity * per, find(options, 'e')
   local credit = empty and 0 or full
-  local state = call('GET', key)
+  local state, expired = call('GET', key), nil
   if state then
     local last, stored = match(state, '^(%d+):(%d+)$')
+    expired = last + ceil((full - stored) / rate)
     local elapsed = now - last
     if elapsed >= 0 then
       credit = elapsed > ceil(full / rate) and full or min(stored + elapsed * rate, full)
@@ -22,7 +23,7 @@ algorithms.token_bucket = function(key, now, cost, rate, per, capacity, options)
   local left = credit - cost * per
   if left >= 0 then credit = left end
   local reset = ceil((full - credit) / rate)
-  if left >= 0 or empty and not state then store(key, now - asked_at + reset, now, credit) end
-  if left >= 0 then return 1, floor(left / per), 0, reset, 0 end
+  if left >= 0 or empty and not state then store(key, now + reset, now, credit) end
+  if left >= 0 then return admitted(cost, expired, floor(left / per), reset, 0) end
   return 0, floor(credit / per), ceil(-left / rate), reset, 0
 end

@@ -17,4 +17,4 @@ def test_without_a_lab_the_second_terminal_is_told_so(tmp_path, arguments):
 def test_a_port_that_is_none_is_refused(tmp_path, word):
     result = CliRunner().invoke(main, ["up", "--data", str(tmp_path), "--port", word])
     assert result.exit_code == 2
-    assert f"{word!r} is not NAME=PORT with NAME one of redis, kafka" in result.output
+    assert f"{word!r} is not NAME=PORT with NAME one of redis, kafka, ratelimit" in result.output

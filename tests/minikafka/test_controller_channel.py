@@ -295,6 +295,59 @@ def test_one_that_is_cut_off_does_not_hold_the_question_up():
     assert with_voters(story) == 2
 
 
+# -- who is told besides ------------------------------------------------------------------------------------------------
+
+
+def test_standbys_are_told_what_the_active_controller_is_asked():
+    async def story(voters: Voters) -> dict[int, int]:
+        voters.lead(2, block(2))
+        channel = voters.channel()
+        await channel.call(QUESTION, 5.0)
+        before = voters.asked()
+        channel.tell_standbys(QUESTION)  # of those that are not connected yet this begins to be
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            channel.tell_standbys(QUESTION)
+        await asyncio.sleep(0.1)
+        return {id: count - before[id] for id, count in voters.asked().items() if id != 2 and count > before[id] + 2}
+
+    assert with_voters(story).keys() == {1, 3}
+
+
+def test_its_own_controller_is_told_without_a_socket_while_it_is_a_standby():
+    async def story(voters: Voters) -> list[Any]:
+        voters.lead(2, block(2))
+        own = Own(active=False)
+        channel = voters.channel(1, own)
+        await channel.call(QUESTION, 5.0)
+        channel.tell_standbys(QUESTION)
+        return [asked for asked, _ in own.asked]
+
+    assert with_voters(story) == [QUESTION]
+
+
+def test_a_standby_that_is_gone_or_hangs_is_told_in_vain_and_dialled_again():
+    async def story(voters: Voters) -> tuple[int, int]:
+        voters.lead(2, block(2))
+        voters[1].kill()
+        voters[3].answer = silence
+        channel = voters.channel()
+        await channel.call(QUESTION, 5.0)
+        for _ in range(60):
+            channel.tell_standbys(QUESTION)
+            await asyncio.sleep(0.1)
+        hung = voters[3].connections
+        voters[1].start()
+        await asyncio.sleep(0.1)
+        for _ in range(3):
+            channel.tell_standbys(QUESTION)
+            await asyncio.sleep(0.1)
+        return hung, voters[1].connections
+
+    hung, back = with_voters(story)
+    assert (hung > 1, back) == (True, 1)
+
+
 def test_closing_ends_every_connection():
     async def story(voters: Voters) -> None:
         voters.lead(1, silence)

@@ -360,6 +360,23 @@ def test_what_the_next_reign_commits_answers_nobody_of_the_one_before():
     assert in_time(story) == (True, [ErrorCode.NOT_COORDINATOR])
 
 
+def test_a_coordinator_of_an_earlier_reign_writes_nothing_into_the_next():
+    """What it wants by the clock is of what it knew, and others may have led since."""
+
+    async def story(shop: Shop) -> Any:
+        await shop.lead(**ALONE)
+        shop.commit(5)
+        held = shop.coordination.find("g")
+        epoch = shop.epoch + 2
+        shop.partition.update(registration(1, leader_epoch=epoch, partition_epoch=epoch, **ALONE), 0)
+        held.coordinator.topic_deleted("orders")
+        held.settle()
+        await asyncio.sleep(1)
+        return shop.keys()
+
+    assert in_time(story) == [("orders", True)]
+
+
 def test_a_partition_that_was_stopped_is_coordinated_no_more():
     async def story(shop: Shop) -> Any:
         await shop.lead(**ALONE)
@@ -442,8 +459,8 @@ def damage(partition: Partition) -> None:
 
 
 def test_others_have_their_turn_while_it_reads(monkeypatch):
-    """One slice of the log after another, each as long as SLICE_S at most; here every one counts as too long."""
-    monkeypatch.setattr("minikafka.coordination.SLICE_S", -1.0)
+    """One slice of the log after another, each as long as TURN_S at most; here every one counts as too long."""
+    monkeypatch.setattr("minikafka.turns.TURN_S", -1.0)
 
     async def story(shop: Shop) -> Any:
         await shop.lead(**ALONE)

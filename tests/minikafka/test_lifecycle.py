@@ -34,6 +34,7 @@ class Controller:
         self.error = ErrorCode.NONE
         self.absent = False
         self.asked: list[tuple[float, Any]] = []
+        self.told: list[tuple[float, Any]] = []  # the same, to those who are not active
 
     async def call(self, request: Any, timeout_s: float, *, try_s: float | None = None) -> Any:
         self.asked.append((now(), request))
@@ -46,6 +47,9 @@ class Controller:
         return BrokerHeartbeatResponse(
             error_code=self.error, is_fenced=self.fenced, should_shut_down=self.may_stop, is_caught_up=True
         )
+
+    def tell_standbys(self, request: Any) -> None:
+        self.told.append((now(), request))
 
     def heartbeats(self) -> list[BrokerHeartbeatRequest]:
         return [request for _, request in self.asked if isinstance(request, BrokerHeartbeatRequest)]
@@ -194,6 +198,22 @@ def test_a_heartbeat_says_who_it_is_how_far_it_has_come_and_what_it_lacks():
             offline_log_dirs=[bytes(15) + b"\7"],
         )
     ]
+
+
+def test_every_heartbeat_is_told_to_the_standbys_as_well():
+    """Also while the active controller does not answer: one of them takes over then."""
+
+    async def story(broker: Broker) -> tuple[list[Any], int]:
+        await broker.lifecycle.register(1.0)
+        broker.keep_alive()
+        await asyncio.sleep(0.35)
+        broker.controller.absent = True
+        await asyncio.sleep(5)
+        return [request for _, request in broker.controller.told], len(broker.controller.heartbeats())
+
+    told, asked = in_time(story)
+    assert len(told) == asked > 5
+    assert {request.broker_epoch for request in told} == {10}
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,29 @@ class Table(ReplicatedTable):
         self.led.append((term, leader, self.applied))
 
 
+class LateTable(Table):
+    """Takes its time to write a snapshot down; much is applied, and saved, until then."""
+
+    def snapshot(self):
+        return self.given(super().snapshot())
+
+    async def given(self, data):
+        await asyncio.sleep(0.1)
+        return data
+
+
+class BrokenTable(Table):
+    """Cannot write one down at all."""
+
+    async def snapshot(self):
+        raise ValueError("no snapshot")
+
+
 class Cluster:
     """Hosts n1, n2, ... of a world; `founders` of them begin together."""
 
-    def __init__(self, world, founders=3, groups=1, **options):
-        self.world, self.groups, self.options = world, groups, options
+    def __init__(self, world, founders=3, groups=1, table=Table, **options):
+        self.world, self.groups, self.table, self.options = world, groups, table, options
         self.founders = Membership.of(*range(1, founders + 1))
         self.hosts, self.tables, self.failures = {}, {}, {}
         for node in sorted(self.founders.voters):
@@ -58,7 +76,7 @@ class Cluster:
         await raft.listen(None, PORT)
         raft.dial(ADDRESSES)
         for group in range(self.groups):
-            table = self.tables[node, group] = Table()
+            table = self.tables[node, group] = self.table()
             founders = self.founders if node in self.founders.voters else None
             raft.join(group, table, founders=founders, **self.options)
         self.failures[node] = await failed
@@ -222,9 +240,10 @@ def test_leadership_can_be_handed_over():
     run(scenario)
 
 
-def test_after_a_power_failure_of_all_everything_acknowledged_is_there():
+@pytest.mark.parametrize("table", [Table, LateTable])
+def test_after_a_power_failure_of_all_everything_acknowledged_is_there(table):
     async def scenario(world):
-        cluster = Cluster(world, snapshot_entries=10)
+        cluster = Cluster(world, table=table, snapshot_entries=10)
         leader, session = await cluster.opened()
         for number in range(1, 36):
             await cluster.driver(leader).propose(encode_command(session, number, PUT, f"k{number % 7}", number))
@@ -241,9 +260,10 @@ def test_after_a_power_failure_of_all_everything_acknowledged_is_there():
     run(scenario)
 
 
-def test_a_node_far_behind_gets_a_snapshot_and_keeps_it():
+@pytest.mark.parametrize("table", [Table, LateTable])
+def test_a_node_far_behind_gets_a_snapshot_and_keeps_it(table):
     async def scenario(world):
-        cluster = Cluster(world, snapshot_entries=10)
+        cluster = Cluster(world, table=table, snapshot_entries=10)
         leader, session = await cluster.opened()
         behind = leader % 3 + 1
         world.kill(f"n{behind}")
@@ -256,6 +276,40 @@ def test_a_node_far_behind_gets_a_snapshot_and_keeps_it():
         cluster.start(behind)
         await asyncio.sleep(2)
         assert cluster.tables[behind, 0].get("k") == 59
+
+    run(scenario)
+
+
+def test_a_snapshot_that_comes_late_is_of_where_it_was_asked_for():
+    """What was applied while it was written down is in the log behind it, once."""
+
+    async def scenario(world):
+        cluster = Cluster(world, founders=1, table=LateTable, snapshot_entries=10)
+        leader, session = await cluster.opened()
+        node = cluster.driver(leader).node
+        for number in range(1, 18):
+            await cluster.driver(leader).propose(encode_command(session, number, PUT, "k", number))
+        assert (node.log.snapshot.index, node.applied_index >= 18) == (0, True), "it is on its way"
+        await asyncio.sleep(1)
+        assert 10 <= node.log.snapshot.index < 12
+        world.power_loss("n1")
+        cluster.start(1)
+        await asyncio.sleep(1)
+        await cluster.driver(1).read()
+        assert (cluster.tables[1, 0].get("k"), cluster.tables[1, 0].applied < 10) == (17, True)
+
+    run(scenario)
+
+
+def test_a_snapshot_that_cannot_be_written_down_ends_the_node():
+    async def scenario(world):
+        cluster = Cluster(world, founders=1, table=BrokenTable, snapshot_entries=5)
+        leader, session = await cluster.opened()
+        with pytest.raises(OutcomeUnknown):
+            for number in range(1, 30):
+                await cluster.driver(leader).propose(encode_command(session, number, PUT, "k", number))
+        await asyncio.sleep(0.1)
+        assert isinstance(cluster.failures[1], ValueError)
 
     run(scenario)
 

@@ -113,6 +113,19 @@ def test_an_untouched_rule_goes_on_counting_and_a_changed_one_begins_afresh():
     ]
 
 
+def test_a_store_in_the_process_forgets_limits_two_files_later_so_that_an_edit_can_be_undone():
+    disk = Disk(rule("2/h"))
+    file = disk.file()
+    store = MemoryStore(now_ms=lambda: disk.now_ms)
+    file.keep_small(store)
+    left = []
+    for text in ("2/h", "3/h", "2/h", "4/h", "5/h", "2/h"):
+        disk.write(rule(text))
+        assert file.reload()
+        left.append(file.rules.check(REQUEST, store).decision.remaining)
+    assert left == [1, 2, 0, 3, 4, 1]
+
+
 def test_a_real_file(tmp_path):
     path = tmp_path / "rules.toml"
     path.write_text(rule("1/s"))

@@ -163,7 +163,8 @@ def test_the_strictest_decides_and_a_denial_consumes_nothing():
     assert [verdict.policy.name for verdict in verdicts] == ["r2", "r2", "r2"]
     assert verdicts[0].decision == Decision(True, 1, 0, 43_200_000)
     assert verdicts[2].violated == ["r2"]
-    assert [policy.name for policy, _ in verdicts[2].parts] == ["r1.1", "r1.2", "r2"]
+    left = [(policy.name, decision.remaining) for policy, decision in verdicts[2].parts]
+    assert left == [("r1.1", 1), ("r1.2", 2), ("r2", 0)]
 
 
 def test_of_two_denials_the_longer_wait_is_told():

@@ -103,6 +103,19 @@ async def test_a_proxy_asks_with_the_request_in_header_fields():
     assert (other, fields["RateLimit"]) == (200, '"per-address";r=1;t=30')
 
 
+async def test_a_queue_answers_the_proxy_when_it_is_the_request_s_turn():
+    rules = '[[rules]]\nname = "q"\nlimit = "20/s"\nalgorithm = "leaking_bucket"\nqueue = true\n'
+    async with live_service(rules) as live:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answers = await asyncio.gather(*(live.call("GET", "/auth") for _ in range(3)))
+        took = loop.time() - began
+        _, _, told = await live.check({})
+    assert [status for status, _, _ in answers] == [200, 200, 200]
+    assert took >= 0.1
+    assert told["delay_ms"] == 150
+
+
 async def test_a_batch_is_answered_one_by_one():
     question = {"rule": "per-address", "key": "203.0.113.9"}
     questions = [question, question, question, {"rule": "nobody", "key": ""}, {"cost": 3}, 7]

@@ -263,7 +263,7 @@ def a_stop_forgets_all_but_the_last_batch(self, batches):
 # Groups
 
 
-@bug(Group, "check_commit", told="had begun", faults=KILLS, group=True)
+@bug(Group, "check_commit", first=3, told="had begun", faults=KILLS, group=True)
 def a_commit_of_an_old_generation_is_taken(self, member_id, group_instance_id, generation):
     return commit_checked(self, member_id, group_instance_id, self.generation if generation >= 0 else generation)
 
@@ -274,7 +274,7 @@ def a_commit_is_answered_before_the_watermark(self, end_offset):
     self.committed(end_offset)
 
 
-@bug(Coordinating, "load", told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
+@bug(Coordinating, "load", first=5, told="the commit is lost", faults=(*KILLS, *CUTS), group=True)
 async def a_coordinator_begins_with_what_it_knows_to_be_committed(self):
     """Its watermark lags behind: what the log holds above it may have been answered."""
     log = self.partition.log
@@ -299,6 +299,8 @@ def a_coordinator_forgets_which_generation_it_was(group_id, value):
     group = group_read(group_id, value)
     group.generation = 0
     return group
+
+
 @bug(PartitionLog, "truncate_to", told="is lost", course=judge_course)
 def what_is_cut_off_a_log_stays_known_of_its_producers(self, offset):
     with patch.object(recovery, "load_producers", lambda log: None):

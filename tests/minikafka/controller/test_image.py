@@ -122,7 +122,7 @@ def test_settings_are_set_and_unset():
         ConfigRecord(resource_type=4, resource_name="", name="b", value=""),
     )
     assert delta == Delta(configs={(4, "")})
-    assert image.config(4, "", "b") == ""
+    assert image.configs[4, ""]["b"] == ""
     for name in ("a", "b"):
         image.apply([ConfigRecord(resource_type=4, resource_name="", name=name, value=None)], 8, 2)
     assert image == MetadataImage(offset=8, epoch=2)

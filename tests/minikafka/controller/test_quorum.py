@@ -5,8 +5,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import pytest
+
 from minikafka.controller.image import MetadataImage
-from minikafka.controller.quorum import Quorum
+from minikafka.controller.quorum import TICK_S, Quorum
 from minikafka.options import OPTIONS
 from minikafka.records.metadata_entries import decode_records
 from minikafka.wire.errors import ErrorCode
@@ -97,6 +99,13 @@ class Desk:
     def take(self) -> list[Any]:
         answers, self.answers = self.answers, []
         return answers
+
+    async def pass_time(self, seconds: float) -> None:
+        """With the ticks that `start` would set going, and everything committed at once."""
+        for _ in range(round(seconds / TICK_S)):
+            await asyncio.sleep(TICK_S)
+            self.quorum._tick()
+            self.raft.commit()
 
     # -- what brokers say ------------------------------------------------------------------------------------------------
 
@@ -341,32 +350,35 @@ def test_a_refused_proposal_ends_the_reign_at_once():
     assert at_desk(story) == ([None], False)
 
 
-def test_in_a_new_reign_every_broker_has_a_whole_session_before_it_is_fenced():
-    async def story(desk: Desk) -> list[bool]:
-        desk.active().register()
-        desk.raft.lose()
-        await asyncio.sleep(5)
-        desk.raft.lead()
-        seen = []
-        for _ in range(3):
-            desk.quorum._tick()
-            desk.raft.commit()
-            seen.append(desk.quorum.image.brokers[7].fenced)
-            await asyncio.sleep(0.6)
-        return seen
+def test_a_controller_that_does_not_lead_hears_heartbeats_all_the_same():
+    """It answers none of them, and knows who was silent when it leads."""
 
-    assert at_desk(story) == [False, False, True]
+    async def story(desk: Desk) -> Any:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        seen = []
+        for silence_s in (0.1, 0.95):
+            desk.heartbeat(7, epoch)
+            await desk.pass_time(silence_s)
+            desk.raft.lead()
+            await desk.pass_time(0.5)
+            seen.append(desk.quorum.image.brokers[7].fenced)
+            desk.raft.lose()
+        return desk.take(), seen
+
+    assert at_desk(story) == ([None, None], [False, True])
 
 
 def test_a_silent_broker_is_fenced_without_being_asked():
-    async def story(desk: Desk) -> bool:
+    async def story(desk: Desk) -> list[bool]:
         desk.active().register()
-        await asyncio.sleep(1.1)
-        desk.quorum._tick()
-        desk.raft.commit()
-        return desk.quorum.image.brokers[7].fenced
+        seen = []
+        for _ in range(2):
+            await desk.pass_time(0.6)
+            seen.append(desk.quorum.image.brokers[7].fenced)
+        return seen
 
-    assert at_desk(story) is True
+    assert at_desk(story) == [False, True]
 
 
 # -- the log for brokers ------------------------------------------------------------------------------------------------
@@ -470,6 +482,7 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
         assert desk.quorum.recent[0].offset == begins_after + 1
         for offset in (begins_after - 1, begins_after):
             desk.fetch(offset)
+            await asyncio.sleep(0.01)
         behind, near = desk.take()
         image = MetadataImage()
         image.apply(decode_records(behind.snapshot), behind.snapshot_offset, behind.snapshot_epoch)
@@ -478,6 +491,43 @@ def test_a_broker_that_has_fallen_behind_what_is_kept_is_given_a_snapshot():
     behind, near, equal, begins_after, end = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
     assert (behind, near, equal) == (("snapshot", end), list(range(begins_after + 1, end + 1)), True)
     assert 4 < begins_after < end
+
+
+async def behind(desk: Desk) -> None:
+    """Twenty topics, and a broker that has none of them, and has just asked."""
+    desk.active().register()
+    for number in range(20):
+        desk.create(f"topic-{number}")
+        desk.raft.commit()
+    desk.take()
+    desk.fetch(-1)
+
+
+def test_a_snapshot_on_its_way_is_given_once_as_it_was_when_it_was_asked_for():
+    async def story(desk: Desk) -> Any:
+        await behind(desk)
+        end = desk.quorum.image.offset
+        desk.create("later")
+        desk.raft.commit()
+        await asyncio.sleep(1)
+        given = [answer for answer in desk.take() if isinstance(answer, MetadataFetchResponse)]
+        image = MetadataImage()
+        image.apply(decode_records(given[0].snapshot), given[0].snapshot_offset, given[0].snapshot_epoch)
+        return [shown(answer) for answer in given], end, "later" in image.topic_ids
+
+    given, end, later = at_desk(story, metadata_log_max_record_bytes_between_snapshots=500)
+    assert (given, later) == ([("snapshot", end)], False)
+
+
+def test_a_snapshot_of_a_controller_that_resigned_meanwhile_is_not_given():
+    async def story(desk: Desk) -> Any:
+        await behind(desk)
+        desk.raft.lose()
+        told = desk.take()
+        await asyncio.sleep(1)
+        return told, desk.take()
+
+    assert at_desk(story, metadata_log_max_record_bytes_between_snapshots=500) == ([None], [])
 
 
 def test_what_is_kept_for_brokers_is_bounded():
@@ -500,18 +550,32 @@ def test_a_snapshot_restores_the_image_and_where_it_stands():
         desk.active().register()
         desk.create("orders")
         desk.raft.commit()
-        image, snapshot = desk.quorum.image, desk.quorum.snapshot()
+        image, snapshot = desk.quorum.image, await desk.quorum.snapshot()
         desk.quorum.restore(snapshot)
         return desk.quorum.image == image, desk.quorum.image is not image, len(desk.quorum.recent)
 
     assert at_desk(story) == (True, True, 0)
 
 
+def test_a_snapshot_holds_what_was_applied_before_it_was_asked_for_and_no_more():
+    """It is written in turns: Raft cuts the log off where it was asked for."""
+
+    async def story(desk: Desk) -> Any:
+        desk.active().register()
+        before, coming = desk.quorum.image.copy(), desk.quorum.snapshot()
+        desk.create("orders")
+        desk.raft.commit()
+        desk.quorum.restore(await coming)
+        return desk.quorum.image == before
+
+    assert at_desk(story)
+
+
 def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
     async def story(desk: Desk) -> Any:
         desk.active().register()
         at = desk.quorum.image.offset
-        desk.quorum.restore(desk.quorum.snapshot())
+        desk.quorum.restore(await desk.quorum.snapshot())
         desk.raft.lose()
         desk.raft.lead()
         desk.create("orders")
@@ -519,6 +583,7 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
         desk.take()
         for offset in (at - 1, at):
             desk.fetch(offset)
+            await asyncio.sleep(0.01)
         return [shown(answer) for answer in desk.take()], at
 
     given, at = at_desk(story)
@@ -528,7 +593,7 @@ def test_after_a_restored_snapshot_brokers_behind_it_are_given_one_too():
 def test_entries_follow_a_snapshot_that_was_restored():
     async def story(desk: Desk) -> Any:
         desk.active().register()
-        snapshot = desk.quorum.snapshot()
+        snapshot = await desk.quorum.snapshot()
         desk.create("orders")
         ((index, data),) = desk.raft.uncommitted
         desk.raft.commit()
@@ -661,3 +726,71 @@ def test_producer_ids_are_never_given_twice_whoever_decides():
         )
 
     assert in_world(story, nodes=3) == (0, 0, True)
+
+
+async def ticking(desk: Desk, seconds: float) -> None:
+    """Time passes as in a process that runs."""
+    until = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < until:
+        desk.quorum._tick()
+        await asyncio.sleep(TICK_S)
+
+
+async def fenced_after(desk: Desk, seconds: float = 3.0) -> float | None:
+    """How long until the only broker is fenced, if it is not heard; None: longer than so many seconds."""
+    began = asyncio.get_running_loop().time()
+    while (took := asyncio.get_running_loop().time() - began) < seconds:
+        desk.quorum._tick()
+        desk.raft.commit()
+        if desk.quorum.image.brokers[7].fenced:
+            return round(took, 1)
+        await asyncio.sleep(TICK_S)
+    return None
+
+
+def test_in_a_new_reign_a_broker_that_was_not_heard_lately_has_some_time_to_be():
+    async def story(desk: Desk) -> float | None:
+        desk.active().register()
+        desk.raft.lose()
+        await ticking(desk, 5)
+        desk.raft.lead()
+        return await fenced_after(desk)
+
+    assert at_desk(story) == 0.4
+
+
+def test_in_a_new_reign_the_sessions_of_brokers_that_were_heard_before_go_on():
+    async def story(desk: Desk) -> tuple[Any, float | None]:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        await ticking(desk, 5)
+        desk.heartbeat(7, epoch)
+        refused = desk.take()
+        await ticking(desk, 0.3)
+        desk.raft.lead()
+        return refused, await fenced_after(desk)
+
+    refused, took = at_desk(story)
+    assert (refused, took) == ([None], pytest.approx(0.7, abs=0.11))
+
+
+def test_a_heartbeat_of_an_earlier_life_is_not_overheard():
+    async def story(desk: Desk) -> float | None:
+        epoch = desk.active().register()
+        desk.raft.lose()
+        await ticking(desk, 5)
+        desk.heartbeat(7, epoch - 1)
+        desk.raft.lead()
+        return await fenced_after(desk)
+
+    assert at_desk(story) == 0.4
+
+
+def test_a_controller_that_stood_still_waits_for_what_it_has_not_read_yet():
+    async def story(desk: Desk) -> float | None:
+        desk.active().register()
+        desk.quorum._tick()
+        await asyncio.sleep(30)
+        return await fenced_after(desk)
+
+    assert at_desk(story) == 1.0

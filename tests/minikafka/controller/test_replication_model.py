@@ -3,8 +3,6 @@
 And the other way round: mistakes planted into the controller are found by the same runs.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from minikafka.controller import brokers, elections, isr, partitions
@@ -48,7 +46,7 @@ def election_from_elr_before_the_isr(monkeypatch):
     right = elections.elect
 
     def elect(partition, may_lead, election):
-        return right(replace(partition, isr=tuple({*partition.isr, *partition.elr})), may_lead, election)
+        return right(partition._replace(isr=tuple({*partition.isr, *partition.elr})), may_lead, election)
 
     monkeypatch.setattr(elections, "elect", elect)
 
@@ -57,7 +55,7 @@ def leader_epoch_not_raised(monkeypatch):
     right = Partition.merge
 
     def merge(self, change):
-        return replace(right(self, change), leader_epoch=self.leader_epoch)
+        return right(self, change)._replace(leader_epoch=self.leader_epoch)
 
     monkeypatch.setattr(Partition, "merge", merge)
 
@@ -66,7 +64,7 @@ def partition_epoch_not_raised(monkeypatch):
     right = Partition.merge
 
     def merge(self, change):
-        return replace(right(self, change), partition_epoch=self.partition_epoch)
+        return right(self, change)._replace(partition_epoch=self.partition_epoch)
 
     monkeypatch.setattr(Partition, "merge", merge)
 

@@ -6,7 +6,7 @@ import pytest
 
 from minikafka.replication.fetcher import Fetcher, FetchSettings
 from minikafka.replication.reading import failed
-from minikafka.replication.sessions import Sessions, response_of
+from minikafka.replication.sessions import Session, Sessions, response_of
 from minikafka.wire.errors import ErrorCode, KafkaError
 from tests.minikafka.replication.replicas import TOPIC_ID, append, leader, registration, replica
 
@@ -90,9 +90,9 @@ def test_all_is_said_once_and_then_what_has_changed(pair):
 
 
 def test_a_batch_that_found_no_room_beside_another_partitions_comes_first_in_the_next_answer():
-    sessions, large, small = Sessions(Random(1)), leader(), leader()
+    large, small = leader(), leader()
     keys = [(bytes(15) + bytes([number]), 0) for number in (1, 2)]
-    session = sessions._open_new(2, 12)
+    session = Session(2, 12)
     for key, partition in zip(keys, (small, large), strict=True):
         partition.topic_id = key[0]
         session._follow(key, partition).max_bytes = 100
