@@ -35,6 +35,7 @@ CLIENTS, CONTROLLERS = 9092, 9093
 NODES = (1, 2, 3)
 UNTIL_S = 300.0
 DATA = "data"
+LONGEST_S = 12.0  # after which no further fault begins: a seed takes no more than two seconds of a quiet machine
 WATCH_S = 0.01
 STALL_S = 0.05, 0.3  # of an fsync now and then; a slow disk's stall is this many times longer
 
@@ -229,6 +230,7 @@ def drawn_plan(random: Random, flushed: bool) -> scenario.Plan:
             between_s=random.choice(((0.05, 0.3), (0.1, 1.0))),
             lasts_s=random.choice(((0.05, 0.5), (0.1, 1.5), (1.0, 3.0))),
             overlap=random.choice((0.0, 0.3, 0.8)),
+            most_s=LONGEST_S,
         ),
         group=Ways(
             members=random.choice((2, 3)),

@@ -67,6 +67,7 @@ class Weather:
     lasts_s: tuple[float, float] = (0.1, 2.0)
     overlap: float = 0.3  # chance that the next fault does not wait for the end of this one
     in_sync_s: float = 15.0  # how long to wait for it
+    most_s: float = float("inf")  # no fault begins later than this
 
 
 @dataclass
@@ -82,8 +83,12 @@ class Nemesis:
 
     async def run(self) -> None:
         under_way: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.weather.most_s
         for _ in range(self.weather.strikes):
             await asyncio.sleep(self.random.uniform(*self.weather.between_s))
+            if loop.time() > until:
+                break
             fault = self.random.choice(self.weather.faults)
             self.counts[fault] = self.counts.get(fault, 0) + 1
             strike = asyncio.create_task(getattr(self, fault)())
