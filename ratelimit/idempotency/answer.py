@@ -39,13 +39,14 @@ class Answer(NamedTuple):
     @classmethod
     def decode(cls, data: bytes) -> "Answer":
         """As it was encoded.  Raises ValueError on anything else."""
-        status, headers, body = msgpack.unpackb(data)
-        return cls(status, [(name, value) for name, value in headers or ()], body)
+        try:
+            status, headers, body = msgpack.unpackb(data)
+            return cls(status, [(name, value) for name, value in headers or ()], body)
+        except TypeError as error:
+            raise ValueError(f"not a stored answer: {error}") from error
 
     def replayed(self, replay_status: int | None) -> "Answer":
         """For a duplicate.  A success takes `replay_status`: the textbook's 201 the first time and 200 after."""
-        if self.body is None:
-            return problem(NOT_KEPT, detail=NOT_KEPT.detail.format(status=self.status))
         status = self.status if replay_status is None or not 200 <= self.status < 300 else replay_status
         return Answer(status, [*self.headers, REPLAYED], self.body)
 
@@ -77,6 +78,11 @@ NOT_KEPT = Problem(
     409,
     "The answer for this Idempotency-Key was not kept",
     "The request was executed, and answered with {status}; that answer was too long to be repeated.",
+)
+UNREADABLE = Problem(
+    409,
+    "The answer for this Idempotency-Key cannot be read",
+    "The request was executed; another program kept its answer.",
 )
 MISMATCH = Problem(
     422,

@@ -112,14 +112,24 @@ class Handler:
     def duplicate(self, outcome: Outcome) -> Answer:
         """What one is told who does not hold the key."""
         if outcome.verdict == Verdict.CONSUMED:
-            self.counts["replayed"] += 1
-            return Answer.decode(outcome.answer).replayed(self.policy.replay_status)
+            return self.replay(outcome.answer)
         if outcome.verdict == Verdict.MISMATCH:
             return self.problem(answers.MISMATCH)
         if outcome.verdict == Verdict.ABANDONED:
             return self.problem(answers.ABANDONED)
         wait_ms = min(max(outcome.wait_ms, 1), self.policy.poll_ms)
         return self.problem(answers.IN_PROGRESS, retry_after_s=-(-wait_ms // 1000))
+
+    def replay(self, stored: bytes) -> Answer:
+        """What was answered to the first, or why that cannot be said."""
+        try:
+            answer = Answer.decode(stored)
+        except ValueError:
+            return self.problem(answers.UNREADABLE)
+        if answer.body is None:
+            return self.problem(answers.NOT_KEPT, detail=answers.NOT_KEPT.detail.format(status=answer.status))
+        self.counts["replayed"] += 1
+        return answer.replayed(self.policy.replay_status)
 
     def problem(self, kind: Problem, retry_after_s: int = 0, detail: str = "") -> Answer:
         self.counts[kind.title] += 1
@@ -141,6 +151,7 @@ class Execution:
         self._asked = self._loop.time()
         self._held_until = self._asked + handler.policy.hold_ms / 1000
         self._lease_s = claim.lease_ms / 1000
+        self._owed_until = max(self._held_until, self._asked + self._lease_s)
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._succeeded = False
@@ -178,7 +189,7 @@ class Execution:
         try:
             outcome = await self._completed(encoded)
         except StoreUnavailable:
-            self._handler.backlog.add(partial(self._completed, encoded), self._held_until)
+            self._handler.backlog.add(partial(self._completed, encoded), self._owed_until)
             return answer
         return answer if outcome.verdict == Verdict.KEPT else self._handler.duplicate(outcome)
 
@@ -200,7 +211,7 @@ class Execution:
 
     def release_later(self) -> None:
         """Let go as soon as the store listens."""
-        self._handler.backlog.add(self._release, self._held_until)
+        self._handler.backlog.add(self._release, self._owed_until)
 
     async def _release(self) -> Outcome:
         return await self._handler.store.release(self.name, self._claim)

@@ -18,7 +18,8 @@ class Policy:
     required          paths below which a key must be sent, "/" for everywhere; elsewhere a request without one passes
     lease_ms          how long a dead worker blocks its key.  Short, and a pause of the process (or of the network)
                       makes a successor begin while it still runs; renewed every third of it
-    hold_ms           renewed for no longer than this: a worker that hangs is given up after `hold_ms + lease_ms`
+    hold_ms           renewed for no longer than this: a worker that hangs is given up after `hold_ms + lease_ms`.  0:
+                      never renewed, so `lease_ms` must be longer than anything the application does
     takeover          whether another may begin when a lease has run out.  True: executed at least once, and twice when
                       the holder was alive after all, or died after its deed; the application can tell by the fence.
                       False: executed at most once; the duplicates learn that nobody knows the outcome

@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
 
 class Record(NamedTuple):
-    """All that is stored of a key, about 150 bytes beside its answer."""
+    """All that is stored of a key.  Beside its answer it takes some 560 bytes in a process, 800 in Redis."""
 
     state: State
     holder: bytes  # who acquired it last

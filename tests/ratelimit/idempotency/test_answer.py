@@ -28,10 +28,16 @@ def test_the_textbooks_200_is_for_successes_only(status, replayed):
     assert CREATED._replace(status=status).replayed(200).status == replayed
 
 
-def test_an_answer_that_was_not_kept_is_told_by_its_status():
-    replayed = Answer.decode(CREATED._replace(body=None).encode()).replayed(None)
-    assert replayed.status == 409
-    assert "answered with 201" in json.loads(replayed.body)["detail"]
+def test_an_answer_that_was_not_kept_is_known_by_its_status():
+    assert Answer.decode(CREATED._replace(body=None).encode()) == Answer(201, [], None)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xc1", b"\x07", b"\x93\x01\x02\x03", b"\x91\x01", b"hello", CREATED.encode() + b"x"]
+)
+def test_what_is_no_stored_answer_is_not_taken_for_one(data):
+    with pytest.raises(ValueError):
+        Answer.decode(data)
 
 
 def test_a_problem_is_json_that_nobody_may_cache():

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Response
 from starlette.applications import Starlette
+from starlette.authentication import BaseUser, SimpleUser, UnauthenticatedUser
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
@@ -18,6 +19,17 @@ from ratelimit.idempotency.policy import Policy
 from serving.clock import SystemClock
 
 KEY = {"idempotency-key": '"8e03978e"', "authorization": "Bearer anna"}
+
+
+class Account(BaseUser):
+    """A user class of an application's own."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @property
+    def identity(self):
+        return str(self.number)
 
 
 def guarded(app, **options):
@@ -336,7 +348,7 @@ async def test_a_long_stream_is_marked_before_its_first_byte_leaves():
     app_request = request_of(SCOPE)
     await app(dict(SCOPE), giving(b""), send)
     assert states == [409] * 4  # the start, two pieces at once, the third, the end
-    assert app.handler.counts["replayed"] == 4
+    assert app.handler.counts["The answer for this Idempotency-Key was not kept"] == 4
 
 
 async def test_one_that_was_succeeded_tells_its_client_the_successors_answer():
@@ -399,6 +411,13 @@ async def test_a_request_that_needs_no_key_passes_by_untouched():
     async with client_of(app) as client:
         answers = [await client.post("/search", content=b"x") for _ in range(2)]
     assert ([answer.text for answer in answers], len(app.handler.store)) == (["order 1: x", "order 2: x"], 0)
+
+
+@pytest.mark.parametrize(
+    ("someone", "name"), [(None, ""), (SimpleUser("anna"), "anna"), (UnauthenticatedUser(), ""), (Account(7), "7")]
+)
+def test_a_user_whom_starlette_knows_is_known(someone, name):
+    assert request_of({**SCOPE, "user": someone}).user == name
 
 
 async def test_fastapi_stands_behind_it():

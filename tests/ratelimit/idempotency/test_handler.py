@@ -124,6 +124,15 @@ async def test_an_answer_that_is_too_long_is_passed_on_and_not_kept():
     assert said(await handler.begin(order())) == (409, "The answer for this Idempotency-Key was not kept", None)
 
 
+@in_virtual_time
+async def test_an_answer_that_another_program_kept_is_not_replayed_and_not_executed_again():
+    store = BreakableStore()
+    handler = a_handler(store)
+    execution = await handler.begin(order())
+    await store.inner.complete(execution.name, execution._claim, b"pickled")
+    assert said(await handler.begin(order())) == (409, "The answer for this Idempotency-Key cannot be read", None)
+
+
 # -- leases ------------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +185,16 @@ async def test_a_worker_that_hangs_is_given_up():
     assert not hanging.lost
     await asyncio.sleep(5)
     assert hanging.lost
+    assert (await handler.begin(order())).attempt == 2
+
+
+@in_virtual_time
+async def test_a_lease_need_not_be_renewed():
+    store = BreakableStore()
+    handler = a_handler(store, lease_ms=3000, hold_ms=0)
+    await handler.begin(order())
+    await asyncio.sleep(3)
+    assert store.acts == ["begin"]
     assert (await handler.begin(order())).attempt == 2
 
 
