@@ -305,7 +305,7 @@ class RedisLink:
                 try:
                     async with asyncio.timeout(self._silence_s):
                         connection = await self._connected()
-                except (OSError, ReplyError, hiredis.ProtocolError) as error:
+                except (OSError, ReplyError, UnicodeError) as error:  # the last: a name that no DNS can hold
                     self.last_error = str(error) or type(error).__name__
                 else:
                     self._connection, self._heard_at = connection, asyncio.get_running_loop().time()

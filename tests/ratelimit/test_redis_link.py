@@ -272,6 +272,13 @@ def test_closing_fails_whatever_waits():
     in_world(scenario)
 
 
+async def test_a_name_that_cannot_be_is_told():
+    link = RedisLink(f"redis://{'a' * 64}.example", timeout_ms=200)
+    with pytest.raises(StoreUnavailable, match="not connected: encoding with 'idna' codec failed"):
+        await link.call("PING")
+    await link.close()
+
+
 async def test_an_error_reply_is_its_callers_alone():
     async with live_server() as live:
         link = RedisLink(f"redis://127.0.0.1:{live.port}", timeout_ms=10_000)

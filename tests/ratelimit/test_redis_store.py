@@ -202,6 +202,20 @@ async def test_the_largest_numbers_are_exact(name):
                 assert (limit, now, await store.hit([Ask(limit, key, cost)], now)) == (limit, now, [decision])
 
 
+async def test_a_user_with_few_rights_is_enough():
+    """The list in redis_store.py."""
+    rights = "+ping +evalsha +eval +del +time +get +set +lindex +llen +rpush +ltrim +pexpire"
+    with real_redis() as real:
+        real.call(b"ACL", b"SETUSER", b"limiter", b"on", b">secret", b"~ratelimit:*", *rights.encode().split())
+        store = RedisStore(RedisLink(f"redis://limiter:secret@127.0.0.1:{real.port}", timeout_ms=10_000))
+        for name in ALGORITHMS:
+            limit = Limit(20, 1000, algorithm=name)
+            for now in (START_MS, START_MS + 5, START_MS + 1004, START_MS - 5000, None):
+                assert (await store.hit([Ask(limit, "k", 19)], now))[0] is not None
+            assert await store.reset(limit, "k")
+        await store.link.close()
+
+
 async def test_an_async_limiter_stands_on_it():
     async with live_store() as store:
         limiter = AsyncLimiter("2 per hour", store)
