@@ -7,7 +7,7 @@ REAL_KAFKA := .real-kafka
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check test-java bench simulate format peers real-kafka record-kafka bench-kafka clean
+.PHONY: help setup up test check test-java bench simulate format peers plots real-kafka record-kafka bench-kafka clean
 
 help:           ## list what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,6 +77,12 @@ $(REAL_KAFKA)/.fetched: lab/kafka/pom.xml
 record-kafka: setup real-kafka  ## ask Apache Kafka again for everything in tests/golden/kafka
 	$(BIN)/python -m tests.golden.record
 	$(BIN)/python -m tests.golden.describe
+
+plots: setup    ## draw the pictures of ratelimit/README.md again
+	@mkdir -p ratelimit/plots
+	@for name in fixed_window sliding_window_log sliding_window_counter token_bucket leaking_bucket leaking_queue gcra; do \
+	    $(BIN)/mini ratelimit plot all --algorithms $$name --svg ratelimit/plots/$$name.svg >/dev/null; done
+	@$(BIN)/mini ratelimit plot boundary-burst --svg ratelimit/plots/boundary-burst.svg
 
 clean:          ## remove what was installed and built; ./data stays
 	rm -rf $(VENV) $(REAL_KAFKA) tests/java/kafkajs/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -32,12 +32,15 @@ import click
 from durable.real_disk import RealDisk
 from minikafka.controller.controller import Controller
 from minikafka.controller.image import MetadataImage
-from minikafka.controller.quorum import controller_settings
+from minikafka.controller.quorum import controller_settings, encoded
+from minikafka.main import begin_collecting
+from minikafka.metadata_follower import read_snapshot
 from minikafka.node import Node
 from minikafka.options import OPTIONS
 from minikafka.records.batch import build_batch
 from minikafka.records.metadata_entries import decode_records, encode_records
 from minikafka.records.record import Record
+from minikafka.turns import Turns
 from minikafka.wire.frame import request_frame
 from minikafka.wire.messages.metadata import MetadataRequest
 from minikafka.wire.messages.topics import CreateTopicsRequest, DeleteTopicsRequest
@@ -51,8 +54,8 @@ PARTITIONS = 1000
 TOPIC = "orders"
 IMAGE_PARTITIONS = 10_000
 REPLICAS = 3
-OWN = "node_stages"
-"""Callbacks that are this program's."""
+OWN = ("node_stages:", "image_stages:")
+"""Tasks that are this program's."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Probe:
             what = name_of(handle)
             began = probe.clock()
             run(handle)
-            if OWN not in what:
+            if not what.startswith(OWN):
                 probe.slices.append(Slice((probe.clock() - began) * 1000, what))
 
         asyncio.events.Handle._run = timed  # type: ignore[method-assign,assignment]
@@ -133,7 +136,8 @@ class Stage:
             disk=RealDisk(),
             background=self.background,
         )
-        node.on_ready = gc.freeze
+        gc.disable()
+        node.on_ready = begin_collecting
         await node.start()
         return node
 
@@ -230,23 +234,26 @@ async def described(node: Node) -> None:
     await answered
 
 
-def image_stages(probe: Probe) -> None:
-    """What a large image costs where it is handled in one piece."""
+async def image_stages(stage: Stage) -> None:
+    """What a large image costs those who write it down, read it, and begin to decide."""
     settings = controller_settings(OPTIONS.load(read_arguments(["--node.id", "1"]).given))
     image = large_image(settings)
+    gc.freeze()
     snapshot = encode_records(image.records())
-    click.echo(
-        f"an image of {IMAGE_PARTITIONS:,} partitions with {REPLICAS} replicas, {len(snapshot) / 1e6:.1f} MB as a snapshot"
-    )
-    pieces: dict[str, Callable[[], Any]] = {
-        "snapshot taken (Quorum.snapshot)": lambda: encode_records(image.records()),
-        "snapshot restored (Quorum.restore)": lambda: MetadataImage().apply(decode_records(snapshot), 1, 1),
-        "taken over by a new controller (Controller)": lambda: Controller(image, settings, Random(1)),
-    }
-    for what, work in pieces.items():
-        began = probe.clock()
+    click.echo(f"{IMAGE_PARTITIONS:,} partitions with {REPLICAS} replicas, a snapshot of {len(snapshot) / 1e6:.1f} MB")
+
+    async def in_one_piece(work: Callable[[], Any]) -> None:
         work()
-        report("", [Slice((probe.clock() - began) * 1000, what)])
+
+    await stage.measure("snapshot written", encoded(image))
+    await stage.measure("snapshot read by a broker", read_snapshot(snapshot, 1, 1, Turns()))
+    await stage.measure(
+        "taken over by another controller", in_one_piece(lambda: Controller(image, settings, Random(1)))
+    )
+    await stage.measure(
+        "restored at the start of a controller, or when it had fallen behind",
+        in_one_piece(lambda: MetadataImage().apply(decode_records(snapshot), 1, 1)),
+    )
 
 
 def large_image(settings: Any) -> MetadataImage:
@@ -284,5 +291,6 @@ def run(wall: bool) -> None:
     gc.set_threshold(70_000, 20, 100)  # as minikafka/main.py
     probe = Probe(time.perf_counter if wall else time.thread_time)
     with tempfile.TemporaryDirectory(prefix="mini-slices-") as folder, probe.watching():
-        asyncio.run(node_stages(Stage(probe, Path(folder))))
-    image_stages(probe)
+        stage = Stage(probe, Path(folder))
+        asyncio.run(node_stages(stage))
+        asyncio.run(image_stages(stage))

@@ -12,9 +12,11 @@ NAMES = {
     "sliding_window_counter": "sliding counter",
     "token_bucket": "token bucket",
     "leaking_bucket": "leaking bucket",
+    "leaking_queue": "leaking queue",
     "gcra": "GCRA",
 }
-"""In the order of the textbook: each mends a fault of the one before."""
+"""In the order of the textbook: each mends a fault of the one before.  The queue is the leaking bucket whose admitted
+requests wait for their turn: drawn when they leave."""
 
 
 class Played(NamedTuple):
@@ -33,18 +35,25 @@ class Played(NamedTuple):
 
 def play(trace: Sequence[int], limit: Limit, algorithms: Sequence[str] = tuple(NAMES)) -> list[Played]:
     """Every algorithm on `trace`; `limit` says how much, and its burst is for those that have one."""
-    found = []
-    for name in algorithms:
-        burst = limit.burst if "burst" in VARIANTS[name] else None
-        admitted: list[int] = []
-        denied: list[int] = []
-        state = None
-        one = algorithm(Limit(limit.rate, limit.per_ms, burst, name))
-        for time_ms in trace:
-            state, decision = one.take(state, time_ms)
-            (admitted if decision.allowed else denied).append(time_ms)
-        found.append(Played(NAMES[name], admitted, denied, *most_within(admitted, limit.per_ms)))
-    return found
+    return [play_one(trace, limit, name) for name in algorithms]
+
+
+def play_one(trace: Sequence[int], limit: Limit, name: str) -> Played:
+    """One of NAMES on `trace`."""
+    queue = name == "leaking_queue"
+    row = "leaking_bucket" if queue else name
+    burst = limit.burst if "burst" in VARIANTS[row] else None
+    one = algorithm(Limit(limit.rate, limit.per_ms, burst, row, queue=queue))
+    admitted: list[int] = []
+    denied: list[int] = []
+    state = None
+    for time_ms in trace:
+        state, decision = one.take(state, time_ms)
+        if decision.allowed:
+            admitted.append(time_ms + decision.delay_ms)
+        else:
+            denied.append(time_ms)
+    return Played(NAMES[name], admitted, denied, *most_within(admitted, limit.per_ms))
 
 
 def most_within(times: Sequence[int], period_ms: int) -> tuple[int, int]:

@@ -32,9 +32,10 @@ DENIED = " ░▒▓"
 @click.option("--width", type=click.IntRange(20, 400), default=72, show_default=True, help="Columns of a row.")
 def plot(trace: str, text: str, algorithms: str, seed: int, svg_file: Path | None, width: int) -> None:
     """Show what every algorithm does with TRACE: boundary-burst, steady, poisson, spike, or a file with a time in
-    milliseconds on each line."""
+    milliseconds on each line; `all` shows each of the four."""
     from cli.ratelimit_played import NAMES, play
     from cli.ratelimit_svg import svg, time_text
+    from cli.ratelimit_traces import TRACES
     from ratelimit.limit import Limit, LimitError
 
     try:
@@ -46,10 +47,18 @@ def plot(trace: str, text: str, algorithms: str, seed: int, svg_file: Path | Non
     chosen = [name.strip() for name in algorithms.split(",") if name.strip()] or list(NAMES)
     if unknown := [name for name in chosen if name not in NAMES]:
         raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(NAMES)}", param_hint="--algorithms")
-    times = times_of(trace, limit, seed)
-    length_ms = -(-(times[-1] + 1) // limit.per_ms) * limit.per_ms
-    played = play(times, limit, chosen)
-    title = f"{Path(trace).name}: {len(times)} requests in {time_text(length_ms)}, {limit} allowed"
+    traces = {name: times_of(name, limit, seed) for name in (TRACES if trace == "all" else [trace])}
+    played = [
+        one._replace(name=one.name if len(traces) == 1 else f"{name}, {one.name}" if len(chosen) > 1 else name)
+        for name, times in traces.items()
+        for one in play(times, limit, chosen)
+    ]
+    last_ms = max(max([0, *one.admitted, *one.denied]) for one in played)
+    length_ms = -(-(last_ms + 1) // limit.per_ms) * limit.per_ms
+    if len(traces) == 1:
+        title = f"{Path(trace).name}: {len(traces[trace])} requests in {time_text(length_ms)}, {limit} allowed"
+    else:
+        title = f"{NAMES[chosen[0]] if len(chosen) == 1 else 'every trace'}: {limit} allowed"
     click.echo("\n".join(rows(title, played, limit, length_ms, width)))
     if svg_file:
         svg_file.write_text(svg(title, played, limit, length_ms))

@@ -13,6 +13,7 @@ Source: Kafka `CoordinatorRuntime`, `CoordinatorLoaderImpl`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ class Coordinating:
         self.epoch = partition.leader_epoch
         self.coordinator = GroupCoordinator(partition.index, settings, broker.random)
         self._deadline: Deadline | None = None
+        self._moved = asyncio.Event()
         partition.on_commit = self._committed
 
     def moment(self) -> Moment:
@@ -59,7 +61,11 @@ class Coordinating:
         return self.partition.leading and self.partition.leader_epoch == self.epoch
 
     async def load(self) -> None:
-        """Read the log up to its end as of now, in slices, then begin."""
+        """Read the log up to its end as of now, in slices, then begin, once all of it is committed.
+
+        What lies above the high watermark may be cut off by the next leader: a member that had been told its share from
+        there would meet another who holds it too.
+        """
         log, turns = self.partition.log, Turns()
         began_ms = self.broker.now_ms()
         offset, end = log.log_start_offset, log.log_end_offset
@@ -73,6 +79,9 @@ class Coordinating:
                     break
                 for _ in self.coordinator.load(data[:whole]):
                     await turns.give()
+            while self.current and log.high_watermark < end:
+                self._moved.clear()
+                await self._moved.wait()
             for _ in self.coordinator.finish_loading(self.moment()):
                 await turns.give()
         except (KafkaError, BadBatch) as error:
@@ -117,6 +126,7 @@ class Coordinating:
         self.settle()
 
     def _committed(self, partition: Partition) -> None:
+        self._moved.set()
         if self.current:
             self.coordinator.committed(partition.log.high_watermark, self.moment())
             self.settle()
@@ -127,6 +137,7 @@ class Coordinating:
             self.partition.on_commit = None
         if self._deadline is not None:
             self.broker.deadlines.cancel(self._deadline)
+        self._moved.set()
         self.coordinator.resign(self.moment())
 
 

@@ -69,10 +69,16 @@ def build(process: Process) -> Node:
     except SettingError as error:
         raise StartError(str(error)) from None
     node.request_stop = process.request_stop
-    node.on_ready = gc.freeze  # what is there now stays: the collector need not look at it again
+    node.on_ready = begin_collecting
     if process.settings.admin_port:
         node.make_admin = make_admin
     return node
+
+
+def begin_collecting() -> None:
+    """Look for cycles from now on, and not among what is there by now: that stays."""
+    gc.freeze()
+    gc.enable()
 
 
 def make_admin(node: Node) -> Admin:
@@ -111,12 +117,16 @@ def main(argv: Sequence[str]) -> int:
     """Run a node as `argv` says, until it ends."""
     # Requests and records hold no cycles; looking for some less often leaves more time for them.
     gc.set_threshold(70_000, 20, 100)
+    gc.disable()  # until the node is up: what a start makes is to stay, and to look at it all holds the loop for long
     try:
         words = arguments_of(argv)
     except SettingError as error:
         print(f"minikafka: {error}", file=sys.stderr)
         return 1
-    return run(PROGRAM, words)
+    try:
+        return run(PROGRAM, words)
+    finally:
+        gc.enable()
 
 
 PROGRAM = Program(

@@ -16,8 +16,11 @@ from urllib.parse import unquote
 
 from ratelimit.decision import Ask
 from ratelimit.rules import Asked, Request, Rule, RuleSet, hashed, key_of, short
+from ratelimit.who import pack
 
 COST_MOST = 1_000_000
+KEY_MOST = 1000
+"""Characters of a key that is named: more than any key has that a rule makes."""
 BATCH_MOST = 1000
 """Questions in one batch: more would keep the others waiting."""
 
@@ -38,6 +41,19 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _address(name: str, value: Any) -> str:
+    """Addresses are kept as keys, so they must be some: not any text that a caller likes."""
+    if _text(name, value) and pack(value) is None:
+        raise BadQuestion(f"{name}: {value[:40]!r} is not an address")
+    return str(value)
+
+
+def named_key(name: str, value: Any) -> str:
+    if len(_text(name, value)) > KEY_MOST:
+        raise BadQuestion(f"{name}: more than {KEY_MOST} characters")
+    return str(value)
+
+
 def _cost(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= COST_MOST:
         raise BadQuestion(f"{name}: expected a whole number from 1 to {COST_MOST}")
@@ -51,9 +67,9 @@ def _headers(name: str, value: Any) -> dict[str, str]:
 
 
 REQUEST: dict[str, Callable[[str, Any], Any]] = {
-    "method": _text, "path": _text, "ip": _text, "headers": _headers, "user": _text, "cost": _cost,
+    "method": _text, "path": _text, "ip": _address, "headers": _headers, "user": _text, "cost": _cost,
 }  # fmt: skip
-BY_RULE: dict[str, Callable[[str, Any], Any]] = {"rule": _text, "key": _text, "cost": _cost}
+BY_RULE: dict[str, Callable[[str, Any], Any]] = {"rule": _text, "key": named_key, "cost": _cost}
 
 
 def json_of(body: bytes) -> Any:
@@ -125,6 +141,7 @@ def asked_by_rule(rules: RuleSet, name: str, key: str, cost: int = 1) -> Asked:
 
 def asked_by_request(rules: RuleSet, request: Request, rule: str = "", cost: int = 1) -> Asked:
     """All rules about a request, or one by name, where it applies.  Raises BadQuestion for a rule that there is not."""
+    _address("address", request.client)
     asked = rules.asks(request, cost)
     if not rule:
         return asked
@@ -138,13 +155,13 @@ def asked_by_request(rules: RuleSet, request: Request, rule: str = "", cost: int
 def who_of(rule: Rule, key: str) -> str:
     """Whom `key` means to `rule`: the text as keys have it (`user=ann`), or the value alone (`ann`)."""
     if rule.who.could_be(key):
-        return key
+        return named_key("key", key)
     names = rule.who.names
     if len(names) != 1:
         expected = "&".join(f"{name}=..." for name in names) or "everyone"
         raise BadQuestion(f"rule {rule.name!r} counts {expected}, and {key!r} does not look so")
     if names[0] == "ip":
-        return f"ip={rule.who.prefixes.of(key)}"
+        return f"ip={rule.who.prefixes.of(_address('key', key))}"
     return f"{names[0]}={hashed(key) if names[0] == 'api_key' else short(key)}"
 
 

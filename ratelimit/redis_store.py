@@ -290,7 +290,8 @@ def in_order(asks: Sequence[Ask], groups: list[list[Ask]], decided: list[list[De
 class SyncRedisStore:
     """The same over redis-py, for callers without an event loop.
 
-    client  redis.Redis, or redis.RedisCluster with `cluster`; its socket_timeout bounds what a hit may take
+    client  redis.Redis, or redis.RedisCluster with `cluster`.  Its socket_timeout bounds what a hit may take; and it should
+            not retry, as redis-py does ten times unless told otherwise: a hit whose answer was lost would count twice
     """
 
     def __init__(
@@ -301,8 +302,11 @@ class SyncRedisStore:
         now_ms: Callable[[], int] | None = None,
         cluster: bool = False,
     ) -> None:
+        import redis.exceptions
+
         self.client, self.prefix, self.cluster = client, prefix, cluster
         self._now_ms = now_ms
+        self._errors = redis.exceptions
 
     @classmethod
     def from_url(cls, url: str, *, timeout_ms: int = 100, **options: Any) -> SyncRedisStore:
@@ -311,8 +315,14 @@ class SyncRedisStore:
             import redis
         except ImportError:
             raise ImportError("SyncRedisStore speaks through redis-py: pip install redis") from None
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
         seconds = timeout_ms / 1000
-        return cls(redis.Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds), **options)
+        client = redis.Redis.from_url(
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0)
+        )
+        return cls(client, **options)
 
     def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key."""
@@ -338,30 +348,29 @@ class SyncRedisStore:
         """Forget what this key has spent of this limit; whether there was anything."""
         if not limit.rate:
             return False
-        return bool(self._call(lambda: self.client.delete(f"{self.prefix}{tagged(key)}:{limit.fingerprint}")))
+        try:
+            return bool(self.client.delete(f"{self.prefix}{tagged(key)}:{limit.fingerprint}"))
+        except self._errors.RedisError as error:
+            raise StoreUnavailable(f"Redis: {error}", sent=True) from error
 
     def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
         program = script(algorithms_of(asks), peek, now_ms is not None)
-        words: list[Word] = [f"{self.prefix}{tagged(ask.key)}:{ask.limit.fingerprint}" for ask in asks]
+        words: list[Word] = [f"{self.prefix}{tagged(ask.key)}{packed_words(ask.limit, ask.cost)[0]}" for ask in asks]
         words.append("" if now_ms is None else now_ms)
         for ask in asks:
             words += words_of(ask.limit, ask.cost)
-        return decisions_of(self._call(lambda: self._evaluate(program, len(asks), words)))
+        return decisions_of(self._evaluate(program, len(asks), words))
 
     def _evaluate(self, program: Script, asks: int, words: list[Word]) -> Any:
-        from redis.exceptions import NoScriptError
-
         try:
             return self.client.evalsha(program.sha, asks, *words)
-        except NoScriptError:
-            return self.client.eval(program.text, asks, *words)
-
-    def _call(self, deed: Callable[[], Any]) -> Any:
-        from redis.exceptions import RedisError
-
+        except self._errors.NoScriptError:
+            pass
+        except self._errors.RedisError as error:
+            raise StoreUnavailable(f"Redis: {error}", sent=True) from error
         try:
-            return deed()
-        except RedisError as error:
+            return self.client.eval(program.text, asks, *words)
+        except self._errors.RedisError as error:
             raise StoreUnavailable(f"Redis: {error}", sent=True) from error

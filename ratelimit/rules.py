@@ -38,6 +38,8 @@ VALUE_MOST = 80
 
 MATCHES_MOST = 8192
 """Pairs of method and path whose rules are remembered; beyond, all are forgotten at once."""
+PATH_KNOWN_MOST = 256
+"""Longer paths are matched each time, and not remembered: callers choose them."""
 
 Absent = Literal["ip", "skip", "together"]
 
@@ -422,7 +424,9 @@ class RuleSet:
                 name = route.name if route.policies else rule.name
                 cost = rule.cost if route.cost is None else route.cost
                 found.append(Row(rule, route.policies or rule.policies, "}:" + name, cost))
-        rows = self._rows[method, path] = tuple(found)
+        rows = tuple(found)
+        if len(path) <= PATH_KNOWN_MOST:
+            self._rows[method, path] = rows
         return rows
 
     def asks_about(self, who: str, rule_name: str = "") -> list[tuple[Policy, Ask]]:
@@ -465,8 +469,6 @@ class RuleSet:
         """Ask the store, and put its answers together."""
         if not asked.asks:
             verdict = PASS
-        elif isinstance(store, SyncGuardedStore):
-            verdict = self.verdict(asked.policies, store.hit(asked.asks, None, asked.on_failure))
         elif isinstance(store, MemoryStore):
             if len(asked.asks) == 1:
                 _, key, cost = asked.asks[0]
@@ -474,6 +476,8 @@ class RuleSet:
             else:
                 decisions = store.hit_in([policy.table(store) for policy in asked.policies], asked.asks)
             verdict = self.verdict(asked.policies, decisions)
+        elif isinstance(store, SyncGuardedStore):
+            verdict = self.verdict(asked.policies, store.hit(asked.asks, None, asked.on_failure))
         else:
             verdict = self.verdict(asked.policies, store.hit(asked.asks))
         if asked.shadows and verdict.allowed:

@@ -69,8 +69,11 @@ def store_of(settings: Settings, random: Random) -> MemoryStore | GuardedStore:
     """Where the settings want states to be.  Raises StartError."""
     if settings.store == "memory":
         return MemoryStore(settings.max_keys)
-    from ratelimit.redis_link import AddressError, RedisLink  # hiredis, which a store in memory does without
-    from ratelimit.redis_store import RedisStore
+    try:
+        from ratelimit.redis_link import AddressError, RedisLink
+        from ratelimit.redis_store import RedisStore
+    except ImportError:
+        raise StartError("a store in Redis needs hiredis: pip install hiredis") from None
 
     try:
         link = RedisLink(settings.store, timeout_ms=settings.store_timeout_ms, random=random)
@@ -273,7 +276,7 @@ class Server:
 
     def _about(self, request: web.Request) -> tuple[str, list[tuple[Policy, Any]]]:
         """The key of the path, and all that may have counted it.  Raises BadQuestion."""
-        key, rule = request.match_info["key"], request.query.get("rule", "")
+        key, rule = questions.named_key("key", request.match_info["key"]), request.query.get("rule", "")
         about = self.rules_file.rules.asks_about(key, rule)
         if not about:
             of_rule = f" of rule {rule!r}" if rule else ""

@@ -93,7 +93,7 @@ def test_every_test_it_names_is_there(page):
 TEST_NAME = re.compile(r"^(?:async )?def (test_\w+)", re.M)
 
 
-@pytest.mark.parametrize("package", ["durable", "minikafka", "miniredis", "raft", "serving", "simulation"])
+@pytest.mark.parametrize("package", ["durable", "minikafka", "miniredis", "raft", "ratelimit", "serving", "simulation"])
 def test_every_chapter_stands_in_the_reading_order(package):
     folder = ROOT / package
     linked = {link["target"] for link in LINK.finditer(prose(folder / "README.md"))}

@@ -236,7 +236,7 @@ def run(size: Size, note: Callable[[str], None], wanted: Sequence[str] = ()) -> 
         try:
             results.versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            results.absent[package] = "not installed: pip install 'mini-infra[bench]'"
+            results.absent[package] = "not installed: pip install -e '.[bench]'"
     with ExitStack() as held:
         servers = {
             "redis-server": started(peers.redis_server, held, results),

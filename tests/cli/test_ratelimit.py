@@ -5,6 +5,7 @@ import contextlib
 import threading
 import types
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,11 +14,13 @@ from click.testing import CliRunner
 from cli import ratelimit_watch
 from cli.main import main
 from cli.ratelimit import WORDS
-from cli.ratelimit_played import most_within, play
+from cli.ratelimit_played import NAMES, most_within, play
 from cli.ratelimit_traces import TRACES
 from ratelimit.limit import Limit
 from ratelimit.rules_file import read_rules
 from tests.ratelimit.test_server import live_service
+
+PLOTS = Path(__file__).parents[2] / "ratelimit" / "plots"
 
 
 def said(*arguments):
@@ -168,6 +171,7 @@ def test_a_fixed_window_lets_twice_its_limit_through_at_the_edge_and_the_others_
         "sliding counter": 10,
         "token bucket": 10,
         "leaking bucket": 10,
+        "leaking queue": 10,
         "GCRA": 10,
     }
 
@@ -195,7 +199,26 @@ def test_the_picture_is_svg_and_the_same_for_the_same_trace(tmp_path):
         texts.append((tmp_path / name).read_text())
     assert texts[0] == texts[1]
     names = [element.text for element in ElementTree.fromstring(texts[0]).iter() if element.get("class") == "name"]
-    assert names[1:] == ["fixed window", "sliding log", "sliding counter", "token bucket", "leaking bucket", "GCRA"]
+    assert names[1:] == list(NAMES.values())
+
+
+def test_a_queue_is_drawn_when_requests_leave_one_every_six_seconds():
+    limit = Limit.parse("10 per minute")
+    queued = play([0] * 12, limit, ["leaking_queue"])[0]
+    assert (queued.admitted, queued.denied) == (list(range(0, 60_000, 6000)), [0, 0])
+
+
+def test_one_algorithm_on_all_traces_has_a_lane_for_each():
+    lines = said("plot", "all", "--algorithms", "gcra").output.splitlines()
+    assert lines[0] == "GCRA: 10 per minute allowed"
+    assert [line.split("  at most")[0].split()[0] for line in lines[3::2]] == list(TRACES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plots_of_the_study_tour_are_what_the_code_draws_now(name, tmp_path):
+    """`make plots` draws them again."""
+    assert said("plot", "all", "--algorithms", name, "--svg", str(tmp_path / "now.svg")).exit_code == 0
+    assert (PLOTS / f"{name}.svg").read_text() == (tmp_path / "now.svg").read_text()
 
 
 def test_a_trace_may_come_from_a_file(tmp_path):

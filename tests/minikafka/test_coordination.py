@@ -314,6 +314,24 @@ def test_what_was_written_by_another_broker_meanwhile_is_read_too():
     assert in_time(story) == {"orders": 9}
 
 
+def test_what_is_not_committed_yet_is_not_coordinated_from():
+    """The next leader may not have it: a member told its share from there would meet another who holds it too."""
+
+    async def story(shop: Shop) -> Any:
+        shop.move(2)
+        shop.partition.append_from_leader(theirs(offset=0, committed=9), WALL)
+        await shop.lead(isr=(1, 2, 3))
+        seen = [shop.offsets()]
+        for follower in (2, 3):
+            fetched(shop.partition, follower, 1)
+            await shop.rest()
+            seen.append(shop.offsets())
+        return seen
+
+    loading = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    assert in_time(story) == [loading, loading, {"orders": 9}]
+
+
 def theirs(offset: int, committed: int) -> bytes:
     """A commit of group g by the leader of epoch 2."""
     batch = build_batch([Record(*commit_of("g", committed))], base_offset=offset, timestamp_ms=WALL)

@@ -1,6 +1,7 @@
 """The store over a live miniredis: scripts, keys, TTLs, several asks, and what it says when Redis refuses."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
@@ -258,3 +259,19 @@ def test_the_sync_store_says_that_redis_is_gone():
     store = SyncRedisStore.from_url(f"redis://127.0.0.1:{port}", timeout_ms=200)
     with pytest.raises(StoreUnavailable, match="refused"):
         store.hit([Ask(MINUTE, "k")])
+
+
+def test_the_sync_store_sends_no_hit_twice():
+    """redis-py tries again by itself unless it is told not to."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = SyncRedisStore.from_url(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_ms=100)
+        with pytest.raises(StoreUnavailable, match="Timeout"):
+            store.hit([Ask(MINUTE, "k")])
+        silent.settimeout(5.0)
+        connection, _ = silent.accept()
+        heard = connection.recv(2**16)
+        silent.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            silent.accept()
+        connection.close()
+        assert heard.count(b"EVALSHA") <= 1

@@ -237,6 +237,8 @@ def test_what_is_remembered_of_paths_is_bounded():
     for number in range(20_000):
         rules.asks(request(f"/{number}"))
     assert len(rules._rows) <= 8192
+    rules.asks(request("/" + "x" * 300))
+    assert max(len(path) for _, path in rules._rows) < 300
 
 
 def test_the_fields_of_a_verdict():
