@@ -13,7 +13,7 @@ from ratelimit.redis_link import RedisLink
 from scenarios.idempotency import LOST, ask
 
 ROOT = Path(__file__).parents[3]
-WORKERS, DUPLICATES, LEASE_MS, DEADLINE_S = 4, 100, 1000, 60
+WORKERS, DUPLICATES, LEASE_MS, DEADLINE_S = 4, 100, 3000, 120
 
 
 @asynccontextmanager
