@@ -7,9 +7,9 @@ between them, and 64 callers who count what they were granted:
     process dies        SIGKILL; what the kernel had been handed still arrives
     machine dies        SIGKILL, and the link is cut in the same moment; it delays by so much
     replica was behind  the link stood still for a second before
-    split               the link is cut, the replica promoted, and half of the callers stay with the old master for a second
+    split               the link is cut, the replica promoted, and the callers stay with the old master for a second
 
-The first three rows are granted before the failure, minus counted by the new master after it.  The last is what the old
+The first three are: granted before the failure, minus counted by the new master after it.  The last is what the old
 master granted after the promotion.  Over-admission in a period is never more than this, and never more than the limit
 itself once more, for each failover.
 """

@@ -10,8 +10,8 @@ Reading, deciding and writing in three commands would let two nodes read the sam
 textbook's chapter.  A script is run as a whole.  It is sent by the SHA-1 of its text; a server that does not know it
 (restarted, failed over, SCRIPT FLUSH) says NOSCRIPT before it has done anything, and then gets the text once.
 
-**Whose clock.**  The server's: one clock for all nodes, read within the script.  With `client_time` the caller's, as
-tests and replays want it; clocks that differ by d then admit up to R·d/P more, or lock out for d.
+**Whose clock.**  The server's: one clock for all nodes, read within the script.  With `now_ms` the caller's, as tests
+and replays want it; clocks that differ by d then admit up to R·d/P more, or lock out for d.
 
 **Keys.**  `ratelimit:{user:7}:gcra:3/60000:3`.  What is asked about stands in braces, Redis Cluster's hash tag, unless
 the key brings its own (`{user:7}:login`): all limits of one tag lie in one slot, so one script may hold them all.
