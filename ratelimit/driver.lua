@@ -5,14 +5,16 @@
 --   reply five integers for each ask: allowed, remaining, retry_after_ms, reset_ms, delay_ms
 --
 -- Redis runs a script from its beginning to its end before it looks at anybody else, which is the lock.  One ask is
--- decided and written at once.  Several are first decided `dry`, and only if all allow decided again and written.
+-- decided and written at once.  Several are first decided `dry`, and only if all allow decided again and written; unless
+-- the mode is `each`: then they have nothing to do with each other, and share the way only.
 --
 -- Every key gets a TTL, never less than until its state says no more than no state, so that Redis forgets whom nobody
 -- asks about.  Numbers are doubles: limit.py refuses what would pass 2^53, and %d writes all digits where `..` would not.
 
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local match, format, find, call, tonumber = string.match, string.format, string.find, redis.call, tonumber
-local TTL_SLACK_MS, dry = --[[slack]], --[[peek]]
+local TTL_SLACK_MS, MODE = --[[slack]], --[[mode]]
+local dry = MODE == 'peek'
 local algorithms = {}
 
 local asked_at = tonumber(ARGV[1])
@@ -55,10 +57,9 @@ local function decide_all()
     all_allow = all_allow and reply[r - 4] == 1
   end
 end
-local peek = dry
-dry = true
+dry = MODE ~= 'each'
 decide_all()
-if all_allow and not peek then
+if all_allow and MODE == 'hit' then
   dry = false
   decide_all()
 end

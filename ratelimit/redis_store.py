@@ -31,7 +31,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ratelimit.algorithms import ALGORITHMS, algorithm
 from ratelimit.decision import Ask, CostTooHigh, Decision
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 make = tuple.__new__
 PREFIX = "ratelimit:"
+EACH_AT_ONCE = 50
+"""Hits of a batch in one script, which spares each of them half of the work; others wait a quarter of a ms for it."""
 SERVER_SLACK_MS = 1
 """A TTL counts from the moment the script began, in whole milliseconds."""
 CLIENT_SLACK_MS = 60_000
@@ -62,6 +64,9 @@ ALONE = {name: frozenset([name]) for name in ALGORITHMS}
 Word = str | bytes | int
 
 
+Mode = Literal["hit", "peek", "each"]
+
+
 class Script(NamedTuple):
     """A program for Redis, and the name it has there."""
 
@@ -74,12 +79,12 @@ def text_of(name: str) -> str:
 
 
 @cache
-def script(algorithms: frozenset[str], peek: bool, client_time: bool) -> Script:
+def script(algorithms: frozenset[str], mode: Mode, client_time: bool) -> Script:
     """The driver with the algorithms that are needed: what is not in the text costs nothing at each call."""
     parts = "\n".join(text_of(f"algorithms/{name}.lua") for name in sorted(algorithms))
     slack_ms = CLIENT_SLACK_MS if client_time else SERVER_SLACK_MS
     text = text_of("driver.lua").replace("--[[algorithms]]", parts)
-    text = text.replace("--[[slack]]", str(slack_ms)).replace("--[[peek]]", "true" if peek else "false")
+    text = text.replace("--[[slack]]", str(slack_ms)).replace("--[[mode]]", f"'{mode}'")
     return Script(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
 
 
@@ -169,7 +174,7 @@ class RedisStore:
             return with_closed(asks, await self.peek([ask for ask in asks if ask.limit.rate], now_ms))
         if self.cluster and len(groups := by_tag(asks)) > 1:
             return await self._hit_in_two_steps(asks, groups, now_ms)
-        return await self._decide(asks, now_ms, peek=False)
+        return await self._decide(asks, now_ms, "hit")
 
     async def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """What `hit` would say of each alone, changing nothing."""
@@ -178,14 +183,19 @@ class RedisStore:
         if not asks:
             return []
         if self.cluster and len(groups := by_tag(asks)) > 1:
-            return in_order(asks, groups, await self._all(groups, now_ms, peek=True))
-        return await self._decide(asks, now_ms, peek=True)
+            return in_order(asks, groups, await self._all(groups, now_ms, "peek"))
+        return await self._decide(asks, now_ms, "peek")
 
     async def hit_each(self, batch: Sequence[Sequence[Ask]], now_ms: int | None = None) -> list[list[Decision]]:
         """Many independent hits in one write; each is all or none by itself.  Raises when any of them failed."""
         if any(map(closed, batch)):
             return [await self.hit(asks, now_ms) for asks in batch]
-        return await self._all(batch, now_ms, peek=False)
+        if self.cluster or any(len(asks) != 1 for asks in batch):
+            return await self._all(batch, now_ms, "hit")
+        flat = [asks[0] for asks in batch]
+        pieces = [flat[first : first + EACH_AT_ONCE] for first in range(0, len(flat), EACH_AT_ONCE)]
+        decided = await self._all(pieces, now_ms, "each")
+        return [[decision] for piece in decided for decision in piece]
 
     async def reset(self, limit: Limit, key: str) -> bool:
         """Forget what this key has spent of this limit; whether there was anything."""
@@ -200,15 +210,15 @@ class RedisStore:
         self, asks: Sequence[Ask], groups: list[list[Ask]], now_ms: int | None
     ) -> list[Decision]:
         """Look at all, then hit all.  Who is overtaken in between has consumed from some without being let through."""
-        seen = in_order(asks, groups, await self._all(groups, now_ms, peek=True))
+        seen = in_order(asks, groups, await self._all(groups, now_ms, "peek"))
         if not all(decision.allowed for decision in seen):
             return seen
-        return in_order(asks, groups, await self._all(groups, now_ms, peek=False))
+        return in_order(asks, groups, await self._all(groups, now_ms, "hit"))
 
-    async def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
+    async def _decide(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
-        program = script(algorithms_of(asks), peek, now_ms is not None)
+        program = script(algorithms_of(asks), mode, now_ms is not None)
         rest = self._packed(asks, now_ms)
         try:
             reply = await self.link.send(packed_head(program, len(asks), False) + rest)
@@ -216,11 +226,11 @@ class RedisStore:
             reply = await self._again(error, program, len(asks), rest)
         return decisions_of(reply)
 
-    async def _all(self, batch: Sequence[Sequence[Ask]], now_ms: int | None, *, peek: bool) -> list[list[Decision]]:
+    async def _all(self, batch: Sequence[Sequence[Ask]], now_ms: int | None, mode: Mode) -> list[list[Decision]]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
         commands = [
-            (script(algorithms_of(asks), peek, now_ms is not None), len(asks), self._packed(asks, now_ms))
+            (script(algorithms_of(asks), mode, now_ms is not None), len(asks), self._packed(asks, now_ms))
             for asks in batch
         ]
         sent = [self.link.send(packed_head(program, asks, False) + rest) for program, asks, rest in commands]
@@ -332,8 +342,8 @@ class SyncRedisStore:
             seen = self.peek(asks, now_ms)
             if not all(decision.allowed for decision in seen):
                 return seen
-            return in_order(asks, groups, [self._decide(group, now_ms, peek=False) for group in groups])
-        return self._decide(asks, now_ms, peek=False)
+            return in_order(asks, groups, [self._decide(group, now_ms, "hit") for group in groups])
+        return self._decide(asks, now_ms, "hit")
 
     def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """What `hit` would say of each alone, changing nothing."""
@@ -342,7 +352,7 @@ class SyncRedisStore:
         if not asks:
             return []
         groups = by_tag(asks) if self.cluster else [list(asks)]
-        return in_order(asks, groups, [self._decide(group, now_ms, peek=True) for group in groups])
+        return in_order(asks, groups, [self._decide(group, now_ms, "peek") for group in groups])
 
     def reset(self, limit: Limit, key: str) -> bool:
         """Forget what this key has spent of this limit; whether there was anything."""
@@ -353,10 +363,10 @@ class SyncRedisStore:
         except self._errors.RedisError as error:
             raise StoreUnavailable(f"Redis: {error}", sent=True) from error
 
-    def _decide(self, asks: Sequence[Ask], now_ms: int | None, *, peek: bool) -> list[Decision]:
+    def _decide(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> list[Decision]:
         if now_ms is None and self._now_ms is not None:
             now_ms = self._now_ms()
-        program = script(algorithms_of(asks), peek, now_ms is not None)
+        program = script(algorithms_of(asks), mode, now_ms is not None)
         words: list[Word] = [f"{self.prefix}{tagged(ask.key)}{packed_words(ask.limit, ask.cost)[0]}" for ask in asks]
         words.append("" if now_ms is None else now_ms)
         for ask in asks:

@@ -148,6 +148,17 @@ async def test_a_batch_is_decided_one_by_one():
             assert [[decision.remaining for decision in decisions] for decisions in decided] == expected
 
 
+async def test_a_large_batch_is_decided_in_pieces_and_in_order():
+    """As if each had come alone: random limits over few keys."""
+    dice, memory = Random(6), MemoryStore(now_ms=lambda: 0)
+    limits = [replace(random_limit(name, dice), start_full=True) for name in ALGORITHMS for _ in range(2)]
+    async with live_store() as store:
+        for turn in range(3):
+            now = START_MS + 100 * turn
+            batch = [[Ask(dice.choice(limits), dice.choice("ab"), 1)] for _ in range(170)]
+            assert await store.hit_each(batch, now) == [memory.hit(asks, now) for asks in batch]
+
+
 async def test_a_closed_route_needs_no_redis_and_lets_nothing_be_consumed():
     async with live_store() as store:
         decisions = await store.hit([Ask(MINUTE, "k"), Ask(Limit(0, 1000), "k")])

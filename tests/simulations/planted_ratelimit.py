@@ -88,11 +88,11 @@ links: dict[RedisLink, int] = {}
 
 
 @bug(RedisStore, "_decide", told=TOO_MANY)
-async def each_limiter_has_its_own_clock(self, asks, now_ms, *, peek):
+async def each_limiter_has_its_own_clock(self, asks, now_ms, mode):
     """A clock that is wrong by minutes, and by other minutes on another node."""
     off_by_ms = links.setdefault(self.link, len(links)) % 8 * 60_000
     now_ms = 1_700_000_000_000 + round(asyncio.get_running_loop().time() * 1000) + off_by_ms
-    return await honest_decide(self, asks, now_ms, peek=peek)
+    return await honest_decide(self, asks, now_ms, mode)
 
 
 @bug(RedisStore, "hit", told=TOO_MANY)
@@ -100,7 +100,7 @@ async def look_first_and_take_then(self, asks, now_ms=None):
     """The race of the textbook: between the two steps others look as well."""
     decisions = await self.peek(asks, now_ms)
     if all(decision.allowed for decision in decisions):
-        await honest_decide(self, asks, now_ms, peek=False)
+        await honest_decide(self, asks, now_ms, "hit")
     return decisions
 
 
@@ -120,8 +120,8 @@ honest_script = redis_store.script
 def with_lines(lines):
     """`script`, with wrong lines wherever the right ones stand."""
 
-    def script(algorithms, peek, client_time):
-        text = honest_script(algorithms, peek, client_time).text
+    def script(algorithms, mode, client_time):
+        text = honest_script(algorithms, mode, client_time).text
         for right, wrong in lines:
             text = text.replace(right, wrong)
         return Script(sha1(text.encode()).hexdigest(), text)
@@ -138,7 +138,7 @@ def planted(name):
         with patch.object(entry.owner, entry.name, entry.wrong):
             yield
         return
-    everything = honest_script(frozenset([entry.algorithm]), False, False).text
+    everything = honest_script(frozenset([entry.algorithm]), "hit", False).text
     assert all(right in everything for right, _ in entry.lines), name
     with patch.object(redis_store, "script", with_lines(entry.lines)):
         yield
