@@ -64,6 +64,8 @@ simulate: setup  ## SEEDS=1000 seeds of crashes and power failures under virtual
 	$(BIN)/mini simulate redis --seeds $(SEEDS) --resume .redis.seeds
 	$(BIN)/mini simulate raft --seeds $(SEEDS) --resume .raft.seeds
 	$(BIN)/mini simulate kafka --seeds $(SEEDS) --resume .kafka.seeds
+	$(BIN)/mini simulate ratelimit --seeds $(SEEDS) --resume .ratelimit.seeds
+	$(BIN)/mini simulate idempotency --seeds $(SEEDS) --resume .idempotency.seeds
 
 real-kafka: $(REAL_KAFKA)/.fetched  ## fetch Apache Kafka's jars from Maven Central; a second run costs nothing
 

@@ -11,6 +11,7 @@ Another commit is another program, and what the old one passed says nothing of i
 written line by line, so an interrupted run, or a machine that is taken away, loses nothing.
 """
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -25,6 +26,8 @@ from simulation.world import Scenario
 
 F = TypeVar("F", bound=Callable[..., Any])
 ROOT = Path(__file__).parent.parent
+
+logging.lastResort = None  # what simulated servers log is not for this terminal; also in workers, which import this
 
 
 def seed_options(default: int) -> Callable[[F], F]:

@@ -78,6 +78,12 @@ class Invariants:
                 raise InvariantViolated(
                     f"one registrar: {named} and {registration.leader} lead {topic.name}-{index} in epoch {epoch}"
                 )
+            if any(
+                node.broker.partitions[key].partition_epoch > registration.partition_epoch
+                for node in brokers.values()
+                if node.broker is not None and key in node.broker.partitions
+            ):
+                continue  # a controller told a broker of a later set, and died before another had applied it
             for member in registration.isr:
                 node, registered = brokers.get(member), image.brokers.get(member)
                 if node is None or node.lifecycle is None or node.broker is None or registered is None:
