@@ -13,7 +13,7 @@ from simulation.runner import run_seed, run_seeds
 from tests.simulations.cut_off_leader import judge_course
 from tests.simulations.planted_kafka import BUGS, judge_planted
 
-SEEDS = range(1, int(os.environ.get("SEEDS", 36)) + 1)
+SEEDS = range(1, int(os.environ.get("SEEDS", 24)) + 1)
 
 
 def test_kafka_keeps_its_promises():
