@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -73,14 +73,13 @@ def _connected(process: subprocess.Popen[str], port: int) -> RawClient | None:
     """A client as soon as PING is answered; None when the process ended first (a taken port)."""
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:
-        try:
+        client = None
+        with suppress(OSError):  # not there yet, or ending while it answered
             client = RawClient(port)
-        except OSError:
-            time.sleep(0.01)
-            continue
-        if client.call(b"PING") == b"+PONG\r\n":
-            return client
-        client.close()
+            if client.call(b"PING") == b"+PONG\r\n":
+                return client
+        if client is not None:
+            client.close()
         time.sleep(0.01)
     return None
 

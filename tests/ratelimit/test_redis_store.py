@@ -15,7 +15,7 @@ from ratelimit.limit import DAY_MS, EXACT
 from ratelimit.redis_link import RedisLink, StoreUnavailable
 from ratelimit.redis_store import CLIENT_SLACK_MS, RedisStore, SyncRedisStore, tag_of
 from tests.miniredis.live_server import live_server
-from tests.oracles.real_redis import real_redis
+from tests.oracles.real_redis import free_port, real_redis
 from tests.ratelimit.traces import START_MS, random_limit, random_trace
 
 MINUTE = Limit(3, 60_000)
@@ -243,7 +243,7 @@ async def test_tags_of_a_cluster_go_in_two_steps_and_consume_nothing_when_one_de
 
 
 def test_a_real_cluster_takes_the_asks_of_one_tag_in_one_script():
-    with real_redis("--cluster-enabled", "yes") as real:
+    with real_redis("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as real:
         real.call(b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383")
         client = redis.RedisCluster(host="127.0.0.1", port=real.port)
         while client.cluster_info()["cluster_state"] != "ok":
