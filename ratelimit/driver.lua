@@ -6,15 +6,16 @@
 --
 -- Redis runs a script from its beginning to its end before it looks at anybody else, which is the lock.  One ask is
 -- decided and written at once.  Several are first decided `dry`, and only if all allow decided again and written; unless
--- the mode is `each`: then they have nothing to do with each other, and share the way only.
+-- the mode is `each`: then they have nothing to do with each other and share the way only, and if one fails (its key holds
+-- somebody else's list), the error stands where its decision would.
 --
 -- Every key gets a TTL, never less than until its state says no more than no state, so that Redis forgets whom nobody
 -- asks about.  Numbers are doubles: limit.py refuses what would pass 2^53, and %d writes all digits where `..` would not.
 
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local match, format, find, call, tonumber = string.match, string.format, string.find, redis.call, tonumber
-local TTL_SLACK_MS, MODE = --[[slack]], --[[mode]]
-local dry = MODE == 'peek'
+local TTL_SLACK_MS, REMEMBERED_MS, MODE = --[[slack]], --[[remembered]], --[[mode]]
+local dry = MODE == 'peek' or MODE == 'try'
 local algorithms = {}
 
 local asked_at = tonumber(ARGV[1])
@@ -27,9 +28,14 @@ local function time_to_live(expires)
   return expires - asked_at + TTL_SLACK_MS
 end
 
-local function store(key, expires, first, second, third)
-  if dry then return end
+-- `keep` writes what a denied hit leaves behind too: the moment at which an empty bucket began to fill.
+local function keep(key, expires, first, second, third)
+  if MODE == 'peek' then return end
   call('SET', key, format(third and '%d:%d:%d' or '%d:%d', first, second, third), 'PX', time_to_live(expires))
+end
+
+local function store(key, expires, first, second, third)
+  if not dry then keep(key, expires, first, second, third) end
 end
 
 -- What is answered when a hit is admitted; while dry, how things stand as long as nothing is taken.
@@ -57,7 +63,21 @@ local function decide_all()
     all_allow = all_allow and reply[r - 4] == 1
   end
 end
-dry = MODE ~= 'each'
+
+if MODE == 'each' then
+  for i = 1, #KEYS do
+    local r, done = 5 * i, nil
+    done, reply[r - 4], reply[r - 3], reply[r - 2], reply[r - 1], reply[r] = pcall(decide, i)
+    if not done then
+      local told = reply[r - 4]
+      reply[r - 4] = type(told) == 'table' and told or {err = tostring(told)}
+      reply[r - 3], reply[r - 2], reply[r - 1], reply[r] = 0, 0, 0, 0
+    end
+  end
+  return reply
+end
+
+dry = true
 decide_all()
 if all_allow and MODE == 'hit' then
   dry = false

@@ -36,6 +36,10 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """Which options each algorithm has; giving one to another is an error."""
 
+REMEMBERED_MS = DAY_MS
+"""For so long after it is full a bucket that started empty is kept: forgotten, it would be empty again, and whoever comes
+more slowly than it fills would be denied each time."""
+
 EXACT = 2**53
 """Doubles hold every integer up to here."""
 
@@ -74,7 +78,7 @@ class Limit:
     queue: bool = False
     """Admitted hits of a leaking bucket wait for their turn (`Decision.delay_ms`)."""
     start_full: bool = True
-    """A key never seen may spend its whole burst; otherwise it begins with nothing."""
+    """A key never seen may spend its whole burst; otherwise it begins with nothing, and again after a day's pause."""
 
     def __post_init__(self) -> None:
         if self.algorithm not in VARIANTS:

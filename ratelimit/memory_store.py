@@ -209,9 +209,11 @@ class MemoryStore:
                 table.algorithm.peek(shard.states.get(ask[1]), now_ms, ask[2])
                 for table, shard, ask in zip(tables, shards, asks, strict=True)
             ]
-            for decision in decisions:
-                if not decision.allowed:
-                    return decisions
+            if not all([decision.allowed for decision in decisions]):
+                for table, ask, decision in zip(tables, asks, decisions, strict=True):
+                    if table.algorithm.keeps_denied and not decision.allowed:
+                        table.hit(ask[1], ask[2], now_ms)
+                return decisions
             return [table.hit(key, cost, now_ms) for table, (_, key, cost) in zip(tables, asks, strict=True)]
         finally:
             for lock in locks:

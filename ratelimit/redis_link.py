@@ -5,7 +5,8 @@
     call ─┘                                                      └─> its future         oldest future gets the next reply
 
 A hundred callers that each wait for their own reply share one system call and one packet; none of them knows of the
-others.  A pool of a hundred connections would cost a hundred of each.
+others.  A pool of a hundred connections would cost a hundred of each.  Who wants to put what they asked into fewer
+commands is called `before_next_write`.
 
 What becomes of a command when things go wrong is the caller's to know, since a hit must not be counted twice:
 
@@ -31,7 +32,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import hiredis
@@ -50,6 +51,14 @@ class StoreUnavailable(ConnectionError):
     def __init__(self, text: str, *, sent: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
+
+
+class Waiter(Protocol):
+    """Who gets a reply: a future, or what behaves like one."""
+
+    def done(self) -> bool: ...
+    def set_result(self, reply: Any, /) -> None: ...
+    def set_exception(self, error: Exception, /) -> None: ...
 
 
 class AddressError(ValueError):
@@ -169,8 +178,10 @@ class RedisLink:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         # Oldest first; the last len(_unsent) of them have not left yet.
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[Waiter, float]] = deque()
         self._unsent: list[bytes] = []
+        self._before_write: list[Callable[[], None]] = []
+        self._write_is_due = False
         self._heard_at, self._backoff_s = 0.0, BACKOFF_S[0]
 
     @property
@@ -183,25 +194,41 @@ class RedisLink:
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         """The same for a command that is packed already."""
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.send_for(future, packed)
+        return future
+
+    def send_for(self, waiter: Waiter, packed: bytes) -> None:
+        """The same for somebody who gets the reply."""
+        loop = self._the_loop()
         if self._closed or len(self._waiting) >= self.waiting_max:
             reason = "the link is closed" if self._closed else f"{self.waiting_max} calls wait already"
-            future.set_exception(StoreUnavailable(f"Redis at {self.address}: {reason}"))
-            return future
+            waiter.set_exception(StoreUnavailable(f"Redis at {self.address}: {reason}"))
+            return
         deadline = loop.time() + self._timeout_s
-        if not self._unsent and self._connection is not None:
-            loop.call_soon(self._flush)
         self._unsent.append(packed)
-        self._waiting.append((future, deadline))
+        self._waiting.append((waiter, deadline))
         if self._timer is None:
             self._heard_at = deadline - self._timeout_s
             self._timer = loop.call_at(deadline, self._look_at_the_oldest)
-        if self._connection is None and self._dialling is None:
-            self._dialling = loop.create_task(self._dial())
-        return future
+        if self._connection is None:
+            if self._dialling is None:
+                self._dialling = loop.create_task(self._dial())
+        elif not self._write_is_due:
+            self._write_is_due = True
+            loop.call_soon(self._write)
+
+    def before_next_write(self, callback: Callable[[], None]) -> None:
+        """Call it at the end of this turn of the loop, before what was asked meanwhile leaves."""
+        self._before_write.append(callback)
+        if not self._write_is_due:
+            self._write_is_due = True
+            self._the_loop().call_soon(self._write)
+
+    def _the_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def connect(self) -> None:
         """Dial now rather than at the first call.  Raises StoreUnavailable when that takes longer than the timeout."""
@@ -230,6 +257,14 @@ class RedisLink:
 
     # Sending
 
+    def _write(self) -> None:
+        if self._before_write:
+            called, self._before_write = self._before_write, []
+            for callback in called:
+                callback()
+        self._write_is_due = False
+        self._flush()
+
     def _flush(self) -> None:
         if self._connection is not None and self._unsent:
             unsent, self._unsent = self._unsent, []
@@ -253,14 +288,14 @@ class RedisLink:
         waiting = self._waiting
         if len(replies) > len(waiting) - len(self._unsent):
             return False
-        for reply in replies:
-            future, _ = waiting.popleft()
-            if future.done():  # its caller has given up
+        answered = [waiting.popleft()[0] for _ in replies]  # first: whoever hears a reply may send again, or redial
+        for waiter, reply in zip(answered, replies, strict=True):
+            if waiter.done():  # its caller has given up
                 continue
             if isinstance(reply, ReplyError):
-                future.set_exception(reply)
+                waiter.set_exception(reply)
             else:
-                future.set_result(reply)
+                waiter.set_result(reply)
         return True
 
     def _look_at_the_oldest(self) -> None:

@@ -10,6 +10,9 @@ Reading, deciding and writing in three commands would let two nodes read the sam
 textbook's chapter.  A script is run as a whole.  It is sent by the SHA-1 of its text; a server that does not know it
 (restarted, failed over, SCRIPT FLUSH) says NOSCRIPT before it has done anything, and then gets the text once.
 
+**One turn, one script.**  Half of what a script costs Redis is to begin one.  So hits that are asked in one turn of the
+loop, by callers who know nothing of each other, share a script that decides each of them by itself.
+
 **Whose clock.**  The server's: one clock for all nodes, read within the script.  With `now_ms` the caller's, as tests
 and replays want it; clocks that differ by d then admit up to R·d/P more, or lock out for d.
 
@@ -22,121 +25,45 @@ between the steps is denied and has consumed from the others: at most one hit of
 never too much.
 
 Commands used, for an ACL: PING, EVALSHA, EVAL, DEL, in scripts TIME, GET, SET, and of the log LINDEX, LLEN, RPUSH, LTRIM,
-PEXPIRE.  Next: failing.py, when there is no answer.
+PEXPIRE.  Next: redis_script.py, what is said; redis_link.py, how it travels; failing.py, when there is no answer.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ratelimit.algorithms import ALGORITHMS, algorithm
-from ratelimit.decision import Ask, CostTooHigh, Decision
+from ratelimit.algorithms import algorithm
+from ratelimit.decision import Ask, Decision
 from ratelimit.limit import Limit
 from ratelimit.redis_link import RedisLink, ReplyError, StoreUnavailable
+from ratelimit.redis_script import (
+    ALONE,
+    PREFIX,
+    Mode,
+    Script,
+    Word,
+    algorithms_of,
+    decisions_of,
+    moment,
+    named,
+    packed,
+    packed_head,
+    packed_words,
+    script,
+    tag_of,
+    tagged,
+    words_of,
+)
 
 if TYPE_CHECKING:
     import redis
 
-make = tuple.__new__
-PREFIX = "ratelimit:"
 EACH_AT_ONCE = 50
-"""Hits of a batch in one script, which spares each of them half of the work; others wait a quarter of a ms for it."""
-SERVER_SLACK_MS = 1
-"""A TTL counts from the moment the script began, in whole milliseconds."""
-CLIENT_SLACK_MS = 60_000
-"""By how much a caller's clock may lag behind the server's before a key expires too early."""
-OPTIONS = (
-    ("e", "start_full", False),
-    ("q", "queue", True),
-    ("u", "aligned", False),
-    ("f", "rounding", "floor"),
-    ("d", "log_denied", True),
-)
-"""A letter for each option that is not at its default, as driver.lua reads them."""
+"""Hits in one script, which spares each of them half of the work; others wait a quarter of a ms for it."""
 
-ALONE = {name: frozenset([name]) for name in ALGORITHMS}
-"""The commonest questions are about one algorithm."""
-
-Word = str | bytes | int
-
-
-Mode = Literal["hit", "peek", "each"]
-
-
-class Script(NamedTuple):
-    """A program for Redis, and the name it has there."""
-
-    sha: str
-    text: str
-
-
-def text_of(name: str) -> str:
-    return resources.files("ratelimit").joinpath(name).read_text()
-
-
-@cache
-def script(algorithms: frozenset[str], mode: Mode, client_time: bool) -> Script:
-    """The driver with the algorithms that are needed: what is not in the text costs nothing at each call."""
-    parts = "\n".join(text_of(f"algorithms/{name}.lua") for name in sorted(algorithms))
-    slack_ms = CLIENT_SLACK_MS if client_time else SERVER_SLACK_MS
-    text = text_of("driver.lua").replace("--[[algorithms]]", parts)
-    text = text.replace("--[[slack]]", str(slack_ms)).replace("--[[mode]]", f"'{mode}'")
-    return Script(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
-
-
-@lru_cache(maxsize=10_000)
-def words_of(limit: Limit, cost: int) -> tuple[Word, ...]:
-    """What driver.lua is told of one ask.  Raises CostTooHigh."""
-    if not 0 < cost <= limit.capacity:
-        raise CostTooHigh(cost, limit.capacity)
-    letters = "".join(letter for letter, option, value in OPTIONS if getattr(limit, option) == value)
-    return limit.algorithm, cost, limit.rate, limit.per_ms, limit.capacity, letters
-
-
-@lru_cache(maxsize=10_000)
-def packed_words(limit: Limit, cost: int) -> tuple[str, bytes]:
-    """The end of the key, and the words of one ask as RESP writes them.  Raises CostTooHigh."""
-    return f":{limit.fingerprint}", b"".join(map(bulk, words_of(limit, cost)))
-
-
-@lru_cache(maxsize=100)
-def packed_head(script: Script, asks: int, whole: bool) -> bytes:
-    """A command up to its first key: EVALSHA, or EVAL with the whole text."""
-    words: tuple[Word, ...] = ("EVAL", script.text, asks) if whole else ("EVALSHA", script.sha, asks)
-    return b"*%d\r\n" % (len(words) + 7 * asks + 1) + b"".join(map(bulk, words))
-
-
-def bulk(word: Word) -> bytes:
-    data = word if isinstance(word, bytes) else str(word).encode()
-    return b"$%d\r\n%b\r\n" % (len(data), data)
-
-
-def tagged(key: str) -> str:
-    """The key with its hash tag: its own, as in `{user:7}:login`, or itself."""
-    return key if key.startswith("{") and "}:" in key else "{" + key + "}"
-
-
-def tag_of(key: str) -> str:
-    """What Redis Cluster hashes of a key: between the first { and the next }, unless that is empty."""
-    key = tagged(key)
-    return key[1 : key.index("}", 1)] or key
-
-
-def algorithms_of(asks: Sequence[Ask]) -> frozenset[str]:
-    if len(asks) == 1:
-        return ALONE[asks[0].limit.algorithm]
-    return frozenset([ask.limit.algorithm for ask in asks])
-
-
-def decisions_of(reply: Sequence[int]) -> list[Decision]:
-    if len(reply) == 5:
-        allowed, *rest = reply
-        return [make(Decision, (allowed == 1, *rest))]
-    return [make(Decision, (reply[i] == 1, *reply[i + 1 : i + 5])) for i in range(0, len(reply), 5)]
+Caller = asyncio.Future[list[Decision]]
 
 
 def closed(asks: Sequence[Ask]) -> bool:
@@ -166,15 +93,19 @@ class RedisStore:
         self, link: RedisLink, *, prefix: str = PREFIX, now_ms: Callable[[], int] | None = None, cluster: bool = False
     ) -> None:
         self.link, self.prefix, self.cluster = link, prefix, cluster
+        self.asking = 0  # callers whose script is under way
         self._now_ms = now_ms
+        self._gathered: list[tuple[str, bytes, bytes, Caller]] = []  # algorithm, key, words, who waits
 
     async def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key."""
         if closed(asks):
             return with_closed(asks, await self.peek([ask for ask in asks if ask.limit.rate], now_ms))
+        if len(asks) == 1 and now_ms is None and not self.cluster:
+            return await self._gather(asks[0])
         if self.cluster and len(groups := by_tag(asks)) > 1:
             return await self._hit_in_two_steps(asks, groups, now_ms)
-        return await self._decide(asks, now_ms, "hit")
+        return await self._alone(asks, now_ms, "hit")
 
     async def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """What `hit` would say of each alone, changing nothing."""
@@ -184,7 +115,7 @@ class RedisStore:
             return []
         if self.cluster and len(groups := by_tag(asks)) > 1:
             return in_order(asks, groups, await self._all(groups, now_ms, "peek"))
-        return await self._decide(asks, now_ms, "peek")
+        return await self._alone(asks, now_ms, "peek")
 
     async def hit_each(self, batch: Sequence[Sequence[Ask]], now_ms: int | None = None) -> list[list[Decision]]:
         """Many independent hits in one write; each is all or none by itself.  Raises when any of them failed."""
@@ -204,80 +135,127 @@ class RedisStore:
         try:
             return bool(await self.link.call("DEL", f"{self.prefix}{tagged(key)}:{limit.fingerprint}"))
         except ReplyError as error:
-            raise self._refused(error) from error
+            raise self.refused(error) from error
 
     async def _hit_in_two_steps(
         self, asks: Sequence[Ask], groups: list[list[Ask]], now_ms: int | None
     ) -> list[Decision]:
         """Look at all, then hit all.  Who is overtaken in between has consumed from some without being let through."""
-        seen = in_order(asks, groups, await self._all(groups, now_ms, "peek"))
+        seen = in_order(asks, groups, await self._all(groups, now_ms, "try"))
         if not all(decision.allowed for decision in seen):
             return seen
         return in_order(asks, groups, await self._all(groups, now_ms, "hit"))
 
-    async def _decide(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> list[Decision]:
-        if now_ms is None and self._now_ms is not None:
-            now_ms = self._now_ms()
-        program = script(algorithms_of(asks), mode, now_ms is not None)
-        rest = self._packed(asks, now_ms)
-        try:
-            reply = await self.link.send(packed_head(program, len(asks), False) + rest)
-        except ReplyError as error:
-            reply = await self._again(error, program, len(asks), rest)
-        return decisions_of(reply)
-
     async def _all(self, batch: Sequence[Sequence[Ask]], now_ms: int | None, mode: Mode) -> list[list[Decision]]:
-        if now_ms is None and self._now_ms is not None:
-            now_ms = self._now_ms()
-        commands = [
-            (script(algorithms_of(asks), mode, now_ms is not None), len(asks), self._packed(asks, now_ms))
-            for asks in batch
-        ]
-        sent = [self.link.send(packed_head(program, asks, False) + rest) for program, asks, rest in commands]
-        decided, failure = [], None
-        for (program, asks, rest), reply in zip(commands, sent, strict=True):
+        now_ms = self._at(now_ms)
+        rests = [packed(self.prefix, asks, now_ms) for asks in batch]  # all, before one of them leaves
+        sent = [self._evaluate(asks, rest, now_ms, mode) for asks, rest in zip(batch, rests, strict=True)]
+        decided: list[list[Decision]] = []
+        failure = None
+        for decisions in sent:
             try:
-                try:
-                    decided.append(decisions_of(await reply))
-                except ReplyError as error:
-                    decided.append(decisions_of(await self._again(error, program, asks, rest)))
-            except StoreUnavailable as error:  # the other replies are waited for, or asyncio would call them forgotten
+                decided.append(await decisions)
+            except StoreUnavailable as error:  # the others are waited for, or asyncio would call them forgotten
                 failure = error
         if failure is not None:
             raise failure
         return decided
 
-    def _packed(self, asks: Sequence[Ask], now_ms: int | None) -> bytes:
-        """A command from its first key on."""
-        prefix = self.prefix
-        now = b"$0\r\n\r\n" if now_ms is None else bulk(now_ms)
-        if len(asks) == 1:
-            limit, key, cost = asks[0]
-            fingerprint, words = packed_words(limit, cost)
-            name = f"{prefix}{tagged(key)}{fingerprint}".encode()
-            return b"$%d\r\n%b\r\n%b%b" % (len(name), name, now, words)
-        keys, all_words = [], []
-        for limit, key, cost in asks:
-            fingerprint, words = packed_words(limit, cost)
-            keys.append(bulk(f"{prefix}{tagged(key)}{fingerprint}"))
-            all_words.append(words)
-        return b"".join([*keys, now, *all_words])
+    def _alone(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> Caller:
+        """A script for these asks and no others.  Raises CostTooHigh."""
+        now_ms = self._at(now_ms)
+        return self._evaluate(asks, packed(self.prefix, asks, now_ms), now_ms, mode)
 
-    async def _again(self, error: ReplyError, program: Script, asks: int, rest: bytes) -> list[int]:
-        """With the text, if the server only did not know the script.  Raises StoreUnavailable."""
-        if not str(error).startswith("NOSCRIPT"):
-            raise self._refused(error) from error
-        try:
-            reply: list[int] = await self.link.send(packed_head(program, asks, True) + rest)
-            return reply
-        except ReplyError as second:
-            raise self._refused(second) from second
+    def _evaluate(self, asks: Sequence[Ask], rest: bytes, now_ms: int | None, mode: Mode) -> Caller:
+        caller: Caller = asyncio.get_running_loop().create_future()
+        Evaluation(self, script(algorithms_of(asks), mode, now_ms is not None), len(asks), rest, [caller])
+        return caller
 
-    def _refused(self, error: ReplyError) -> StoreUnavailable:
+    def _gather(self, ask: Ask) -> Caller:
+        """A script for this ask and whatever else is asked in this turn.  Raises CostTooHigh."""
+        key, words = named(self.prefix, ask)
+        caller: Caller = asyncio.get_running_loop().create_future()
+        if self.asking + len(self._gathered) >= self.link.waiting_max:
+            caller.set_exception(StoreUnavailable(f"Redis at {self.link.address}: {self.asking} hits wait already"))
+            return caller
+        if not self._gathered:
+            self.link.before_next_write(self._send_gathered)
+        self._gathered.append((ask.limit.algorithm, key, words, caller))
+        return caller
+
+    def _send_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        now_ms = self._at(None)
+        for first in range(0, len(gathered), EACH_AT_ONCE):
+            algorithms, keys, words, callers = zip(*gathered[first : first + EACH_AT_ONCE], strict=True)
+            if len(callers) == 1:
+                program = script(ALONE[algorithms[0]], "hit", now_ms is not None)
+            else:
+                program = script(frozenset(algorithms), "each", now_ms is not None)
+            Evaluation(self, program, len(keys), b"".join([*keys, moment(now_ms), *words]), callers)
+
+    def _at(self, now_ms: int | None) -> int | None:
+        return self._now_ms() if now_ms is None and self._now_ms is not None else now_ms
+
+    def refused(self, error: ReplyError) -> StoreUnavailable:
         text = str(error)
         if text.startswith("READONLY"):  # a master that was demoted: the name may lead to its successor
             self.link.redial(text)
         return StoreUnavailable(f"Redis at {self.link.address}: {text}")
+
+
+class Evaluation:
+    """A script under way, from the first sending to the answer: it takes its reply where a future would.
+
+    rest     the command from its first key on
+    callers  one who wants all decisions; or many, an ask each
+    """
+
+    def __init__(self, store: RedisStore, program: Script, asks: int, rest: bytes, callers: Sequence[Caller]) -> None:
+        self._store, self._program, self._asks, self._rest, self._callers = store, program, asks, rest, callers
+        self._by_name, self._over = True, False
+        store.asking += len(callers)
+        self._send()
+
+    def _send(self) -> None:
+        head = packed_head(self._program, self._asks, not self._by_name)
+        self._store.link.send_for(self, head + self._rest)
+
+    def done(self) -> bool:
+        """Answered, or every caller has given up."""
+        if not self._over and all([caller.done() for caller in self._callers]):
+            self._end()
+        return self._over
+
+    def set_result(self, reply: Any) -> None:
+        if type(reply) is not list or len(reply) != 5 * self._asks:
+            self.set_exception(ReplyError(f"not a decision: {str(reply)[:100]}"))
+            return
+        self._end()
+        each = len(reply) // len(self._callers)
+        for number, caller in enumerate(self._callers):
+            if caller.done():  # has given up
+                continue
+            try:
+                caller.set_result(decisions_of(reply[number * each : (number + 1) * each]))
+            except ReplyError as error:
+                caller.set_exception(self._store.refused(error))
+
+    def set_exception(self, error: Exception) -> None:
+        if isinstance(error, ReplyError):
+            if self._by_name and str(error).startswith("NOSCRIPT"):
+                self._by_name = False
+                self._send()
+                return
+            error = self._store.refused(error)
+        self._end()
+        for caller in self._callers:
+            if not caller.done():
+                caller.set_exception(StoreUnavailable(str(error), sent=getattr(error, "sent", False)))
+
+    def _end(self) -> None:
+        self._over = True
+        self._store.asking -= len(self._callers)
 
 
 def by_tag(asks: Sequence[Ask]) -> list[list[Ask]]:
@@ -339,7 +317,7 @@ class SyncRedisStore:
         if closed(asks):
             return with_closed(asks, self.peek([ask for ask in asks if ask.limit.rate], now_ms))
         if self.cluster and len(groups := by_tag(asks)) > 1:
-            seen = self.peek(asks, now_ms)
+            seen = in_order(asks, groups, [self._decide(group, now_ms, "try") for group in groups])
             if not all(decision.allowed for decision in seen):
                 return seen
             return in_order(asks, groups, [self._decide(group, now_ms, "hit") for group in groups])

@@ -26,8 +26,10 @@ from typing import Any
 
 from lab import peers
 
-LIMIT = 1000
-"""Hits a second, of every contestant; on one key most are denied, on a million none is."""
+ONE_KEY_LIMIT = (1000, 1)
+"""Hits, and of how many seconds: most of them are denied."""
+MANY_KEYS_LIMIT = (10, 3600)
+"""None is denied, and no key expires while its neighbours are still asked about."""
 CHILD_DEADLINE_S = 600
 
 
@@ -38,7 +40,7 @@ class Contestant:
     library: str
     algorithm: str
     setup: str
-    """Python that defines `hit(key)`, a coroutine function where `callers` are counted; LIMIT and REDIS are there."""
+    """Python that defines `hit(key)`, a coroutine function where `callers` are counted; LIMIT, SECONDS, REDIS are there."""
     module: str = ""
     """What must be installed."""
 
@@ -50,7 +52,7 @@ class Contestant:
 def ours(algorithm: str) -> Contestant:
     setup = f"""
 from ratelimit import Limit, Limiter, MemoryStore
-hit = Limiter(Limit(LIMIT, 1000, algorithm={algorithm!r}), MemoryStore(max_keys=2_000_000)).hit
+hit = Limiter(Limit(LIMIT, 1000 * SECONDS, algorithm={algorithm!r}), MemoryStore(max_keys=2_000_000)).hit
 """
     return Contestant("mini", algorithm, setup)
 
@@ -59,16 +61,17 @@ def of_limits(algorithm: str, strategy: str) -> Contestant:
     setup = f"""
 import functools, limits, limits.strategies
 strategy = limits.strategies.{strategy}(limits.storage.MemoryStorage())
-hit = functools.partial(strategy.hit, limits.RateLimitItemPerSecond(LIMIT))
+hit = functools.partial(strategy.hit, limits.RateLimitItemPerSecond(LIMIT, SECONDS))
 """
     return Contestant("limits", algorithm, setup, "limits")
 
 
 def of_throttled(algorithm: str, using: str) -> Contestant:
     setup = f"""
-import throttled
+import datetime, throttled
 store = throttled.MemoryStore(options={{"MAX_SIZE": 2_000_000}})
-hit = throttled.Throttled(using={using!r}, quota=throttled.rate_limiter.per_sec(LIMIT, burst=LIMIT), store=store).limit
+quota = throttled.rate_limiter.per_duration(datetime.timedelta(seconds=SECONDS), LIMIT, burst=LIMIT)
+hit = throttled.Throttled(using={using!r}, quota=quota, store=store).limit
 """
     return Contestant("throttled-py", algorithm, setup, "throttled")
 
@@ -218,7 +221,8 @@ class Results:
 
 def measure(job: str, contestant: Contestant, **numbers: Any) -> dict[str, float]:
     """One child's figures.  Raises RuntimeError with its last words."""
-    text = json.dumps({"job": job, "setup": contestant.setup, "limit": LIMIT, "who": contestant.algorithm, **numbers})
+    limit = MANY_KEYS_LIMIT if job == "many_keys" else ONE_KEY_LIMIT
+    text = json.dumps({"job": job, "setup": contestant.setup, "limit": limit, "who": contestant.algorithm, **numbers})
     ended = subprocess.run(
         [sys.executable, "-m", "lab.benchmarks.ratelimit_child"],
         input=text, capture_output=True, text=True, timeout=CHILD_DEADLINE_S, check=False,

@@ -159,7 +159,7 @@ ON_A_LOOP = {"callers": "hit", "batches": "hit_each"}
 
 def main() -> None:
     job = json.load(sys.stdin)
-    names: dict[str, Any] = {"LIMIT": job["limit"], "REDIS": job.get("redis")}
+    names: dict[str, Any] = {"LIMIT": job["limit"][0], "SECONDS": job["limit"][1], "REDIS": job.get("redis")}
     if job["job"] in ON_A_LOOP:
         made: dict[str, Any] = {}
 

@@ -15,6 +15,11 @@ class Algorithm(ABC):
     """The largest cost that can ever pass."""
     horizon_ms: int
     """No state means anything for longer than this after the hit that made it."""
+    remembered_ms: int = 0
+    """For so long a state is kept after nothing is spent any more: see `limit.REMEMBERED_MS`."""
+    keeps_denied: bool = False
+    """Whether a denied hit, which consumes nothing, may still change the state: an empty bucket begins to fill then, and
+    a clock that was set back is followed."""
 
     @abstractmethod
     def take(self, state: Any, now_ms: int, cost: int = 1) -> tuple[Any, Decision]:
@@ -26,7 +31,7 @@ class Algorithm(ABC):
 
     def peek(self, state: Any, now_ms: int, cost: int = 1) -> Decision:
         """Whether `take` would admit it, and how things stand while nothing has been taken."""
-        reset_ms = 0 if state is None else max(0, self.expires_ms(state) - now_ms)
+        reset_ms = 0 if state is None else max(0, self.expires_ms(state) - self.remembered_ms - now_ms)
         decision = self.take(state, now_ms, cost)[1]
         if not decision.allowed:
             return decision

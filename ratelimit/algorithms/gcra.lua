@@ -9,7 +9,8 @@
 algorithms.gcra = function(key, now, cost, rate, per, capacity, options)
   local full = capacity * per
   local horizon = ceil(full / rate)
-  local spent, pulled_back = find(options, 'e') and full or 0, true
+  local empty = find(options, 'e')
+  local spent, pulled_back = empty and full or 0, true
   local state, expired = call('GET', key), nil
   if state then
     local tat, rest = match(state, '^(%d+):(%d+)$')
@@ -25,10 +26,11 @@ algorithms.gcra = function(key, now, cost, rate, per, capacity, options)
   local left = full - spent - cost * per
   if left >= 0 then spent = spent + cost * per end
   local reset = ceil(spent / rate)
-  if left >= 0 or pulled_back then
-    local whole = floor(spent / rate)
-    store(key, now + reset, now + whole, spent - whole * rate)
+  local expires, whole = now + reset + (empty and REMEMBERED_MS or 0), floor(spent / rate)
+  if left >= 0 then
+    store(key, expires, now + whole, spent - whole * rate)
+    return admitted(cost, expired, floor(left / per), reset, 0)
   end
-  if left >= 0 then return admitted(cost, expired, floor(left / per), reset, 0) end
+  if pulled_back then keep(key, expires, now + whole, spent - whole * rate) end
   return 0, floor((full - spent) / per), ceil(-left / rate), reset, 0
 end

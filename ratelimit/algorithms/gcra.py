@@ -20,13 +20,15 @@ bucket is spent and no worse; beyond a period more, it is forgotten.
 
 from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
-from ratelimit.limit import Limit
+from ratelimit.limit import REMEMBERED_MS, Limit
 
 make = tuple.__new__
 
 
 class GCRA(Algorithm):
     """State: TAT in units of 1/R ms since 1970."""
+
+    keeps_denied = True
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -36,7 +38,8 @@ class GCRA(Algorithm):
         self._full = limit.capacity * limit.per_ms
         self._forgotten = self._full + limit.per_ms * limit.rate
         self._at_first = 0 if limit.start_full else self._full
-        self.horizon_ms = -(-self._full // limit.rate)
+        self.remembered_ms = 0 if limit.start_full else REMEMBERED_MS
+        self.horizon_ms = -(-self._full // limit.rate) + self.remembered_ms
 
     def take(self, state: int | None, now_ms: int, cost: int = 1) -> tuple[int | None, Decision]:
         if not 0 < cost <= self.capacity:
@@ -60,4 +63,4 @@ class GCRA(Algorithm):
         return state, make(Decision, (False, (self._full - spent) // per, -(left // rate), -(-spent // rate), 0))
 
     def expires_ms(self, state: int) -> int:
-        return -(-state // self._rate)
+        return -(-state // self._rate) + self.remembered_ms

@@ -15,6 +15,8 @@ algorithms.leaking_bucket = function(key, now, cost, rate, per, capacity, option
       level = elapsed > ceil(full / rate) and 0 or max(stored - elapsed * rate, 0)
     elseif elapsed >= -per then
       now, level = now - elapsed, tonumber(stored)
+    else
+      state = nil
     end
   end
 
@@ -22,7 +24,11 @@ algorithms.leaking_bucket = function(key, now, cost, rate, per, capacity, option
   local delay = find(options, 'q') and ceil(level / rate) or 0
   if after <= full then level = after end
   local reset = ceil(level / rate)
-  if after <= full or brimful and not state then store(key, now + reset, now, level) end
-  if after <= full then return admitted(cost, expired, floor((full - after) / per), reset, delay) end
+  local expires = now + reset + (brimful and REMEMBERED_MS or 0)
+  if after <= full then
+    store(key, expires, now, level)
+    return admitted(cost, expired, floor((full - after) / per), reset, delay)
+  end
+  if brimful and not state then keep(key, expires, now, level) end
   return 0, floor((full - level) / per), ceil((after - full) / rate), reset, 0
 end

@@ -14,13 +14,15 @@ The level is counted in units of 1/P of a hit: R units leak every millisecond, a
 
 from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
-from ratelimit.limit import Limit
+from ratelimit.limit import REMEMBERED_MS, Limit
 
 make = tuple.__new__
 
 
 class LeakingBucket(Algorithm):
     """State: `last` (ms) shifted above the level, which is at most B·P."""
+
+    keeps_denied = True
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -32,7 +34,8 @@ class LeakingBucket(Algorithm):
         self._queue = limit.queue
         self._bits = self._full.bit_length()
         self._mask = (1 << self._bits) - 1
-        self.horizon_ms = -(-self._full // limit.rate)
+        self.remembered_ms = 0 if limit.start_full else REMEMBERED_MS
+        self.horizon_ms = -(-self._full // limit.rate) + self.remembered_ms
 
     def take(self, state: int | None, now_ms: int, cost: int = 1) -> tuple[int | None, Decision]:
         if not 0 < cost <= self.capacity:
@@ -51,6 +54,7 @@ class LeakingBucket(Algorithm):
             elif elapsed < 0:
                 if elapsed < -per:
                     level = self._at_first
+                    state = now_ms << self._bits | level if level else None
                 else:
                     now_ms -= elapsed
         after = level + cost * per
@@ -61,4 +65,4 @@ class LeakingBucket(Algorithm):
         return state, make(Decision, (False, (full - level) // per, -((full - after) // rate), -(-level // rate), 0))
 
     def expires_ms(self, state: int) -> int:
-        return (state >> self._bits) - (-(state & self._mask) // self._rate)
+        return (state >> self._bits) - (-(state & self._mask) // self._rate) + self.remembered_ms

@@ -17,13 +17,19 @@ algorithms.token_bucket = function(key, now, cost, rate, per, capacity, options)
       credit = elapsed > ceil(full / rate) and full or min(stored + elapsed * rate, full)
     elseif elapsed >= -per then
       now, credit = now - elapsed, tonumber(stored)
+    else
+      state = nil
     end
   end
 
   local left = credit - cost * per
   if left >= 0 then credit = left end
   local reset = ceil((full - credit) / rate)
-  if left >= 0 or empty and not state then store(key, now + reset, now, credit) end
-  if left >= 0 then return admitted(cost, expired, floor(left / per), reset, 0) end
+  local expires = now + reset + (empty and REMEMBERED_MS or 0)
+  if left >= 0 then
+    store(key, expires, now, credit)
+    return admitted(cost, expired, floor(left / per), reset, 0)
+  end
+  if empty and not state then keep(key, expires, now, credit) end
   return 0, floor(credit / per), ceil(-left / rate), reset, 0
 end

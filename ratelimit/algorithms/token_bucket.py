@@ -7,19 +7,21 @@ Nobody pours.  The bucket is filled when it is next looked at, with what has com
 to have a million of them.  Credit is counted in units of 1/P of a token, in which R units come in every millisecond and
 a hit takes P of them; whoever rounds the refill to whole tokens and moves `last` on to now starves a steady caller.
 
-A bucket that starts empty (`start_full=False`) makes a new key wait; and an idle key is new again once its bucket would
-have been full.
+A bucket that starts empty (`start_full=False`) makes a new key wait, so that nobody gains by changing names.  It begins
+to fill when it is first asked for, and is kept for a day after it is full.
 """
 
 from ratelimit.algorithms.base import Algorithm
 from ratelimit.decision import CostTooHigh, Decision
-from ratelimit.limit import Limit
+from ratelimit.limit import REMEMBERED_MS, Limit
 
 make = tuple.__new__
 
 
 class TokenBucket(Algorithm):
     """State: `last` (ms) shifted above the credit, which is at most B·P."""
+
+    keeps_denied = True
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -30,7 +32,8 @@ class TokenBucket(Algorithm):
         self._at_first = self._full if limit.start_full else 0
         self._bits = self._full.bit_length()
         self._mask = (1 << self._bits) - 1
-        self.horizon_ms = -(-self._full // limit.rate)
+        self.remembered_ms = 0 if limit.start_full else REMEMBERED_MS
+        self.horizon_ms = -(-self._full // limit.rate) + self.remembered_ms
 
     def take(self, state: int | None, now_ms: int, cost: int = 1) -> tuple[int | None, Decision]:
         if not 0 < cost <= self.capacity:
@@ -49,6 +52,7 @@ class TokenBucket(Algorithm):
             elif elapsed < 0:
                 if elapsed < -per:
                     credit = self._at_first
+                    state = None if credit else now_ms << self._bits
                 else:
                     now_ms -= elapsed
         left = credit - cost * per
@@ -58,4 +62,4 @@ class TokenBucket(Algorithm):
         return state, make(Decision, (False, credit // per, -(left // rate), -((credit - full) // rate), 0))
 
     def expires_ms(self, state: int) -> int:
-        return (state >> self._bits) - ((state & self._mask) - self._full) // self._rate
+        return (state >> self._bits) - ((state & self._mask) - self._full) // self._rate + self.remembered_ms

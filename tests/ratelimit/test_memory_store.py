@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
-from ratelimit import Ask, CostTooHigh, Limit, MemoryStore
+from ratelimit import Ask, CostTooHigh, Decision, Limit, MemoryStore
 from ratelimit.algorithms import ALGORITHMS
+from ratelimit.limit import DAY_MS
 from tests.ratelimit.traces import START_MS
 
 
@@ -61,6 +62,22 @@ def test_an_attacker_who_chooses_keys_only_pushes_out_what_is_nearest_to_nothing
     assert len(table) <= 4096
     if name in ("gcra", "token_bucket", "leaking_bucket"):  # the windows cannot tell: all end together
         assert not any(table.peek(debtor).allowed for debtor in debtors)
+
+
+@pytest.mark.parametrize("name", ["gcra", "token_bucket", "leaking_bucket"])
+def test_a_bucket_that_starts_empty_fills_once_and_is_remembered_for_a_day(name, time):
+    """A caller who is slower than the bucket fills is new only once; and again when the clock was set far back."""
+    limit = Limit(2, 1000, algorithm=name, start_full=False)
+    table = MemoryStore(max_keys=100, now_ms=time).table(limit)
+    hits = [table.hit("k").allowed]
+    for pause in (3_600_000, 3_600_000, 20 * 3_600_000, -40 * 3_600_000, 500):
+        time.ms += pause
+        hits.append(table.hit("k").allowed)
+    assert hits == [False, True, True, True, False, True]
+    assert table.peek("k") == Decision(False, 0, 500, 1000)
+    time.ms += 30 * DAY_MS
+    table.hit("other")
+    assert len(table) == 1
 
 
 def test_reset_forgets_and_does_not_file_a_key_twice(time):

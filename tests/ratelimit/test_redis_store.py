@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,7 +12,8 @@ from ratelimit import Ask, AsyncLimiter, CostTooHigh, Decision, Limit, MemorySto
 from ratelimit.algorithms import ALGORITHMS, algorithm
 from ratelimit.limit import DAY_MS, EXACT
 from ratelimit.redis_link import RedisLink, StoreUnavailable
-from ratelimit.redis_store import CLIENT_SLACK_MS, RedisStore, SyncRedisStore, tag_of
+from ratelimit.redis_script import CLIENT_SLACK_MS, tag_of
+from ratelimit.redis_store import RedisStore, SyncRedisStore
 from tests.miniredis.live_server import live_server
 from tests.oracles.real_redis import free_port, real_redis
 from tests.ratelimit.traces import START_MS, random_limit, random_trace
@@ -28,6 +28,16 @@ async def live_store(**options):
         link = RedisLink(f"redis://127.0.0.1:{live.port}", timeout_ms=10_000)
         try:
             yield RedisStore(link, **options)
+        finally:
+            await link.close()
+
+
+@asynccontextmanager
+async def real_store():
+    with real_redis() as real:
+        link = RedisLink(f"redis://127.0.0.1:{real.port}", timeout_ms=10_000)
+        try:
+            yield RedisStore(link)
         finally:
             await link.close()
 
@@ -122,13 +132,9 @@ async def test_several_asks_are_all_or_none():
 
 
 async def test_several_asks_are_decided_as_in_memory():
-    """Random limits over few keys, all or none; every decision and every later one is the same.
-
-    Not for buckets that start empty: an idle one is new, and so empty, again when its key expires, which a TTL and the
-    wheel in memory notice at different moments.
-    """
+    """Random limits over few keys, all or none; every decision and every later one is the same."""
     dice, memory = Random(5), MemoryStore(now_ms=lambda: 0)
-    limits = [replace(random_limit(name, dice), start_full=True) for name in ALGORITHMS for _ in range(2)]
+    limits = [random_limit(name, dice) for name in ALGORITHMS for _ in range(2)]
     async with live_store() as store:
         now = START_MS
         for turn in range(300):
@@ -151,12 +157,94 @@ async def test_a_batch_is_decided_one_by_one():
 async def test_a_large_batch_is_decided_in_pieces_and_in_order():
     """As if each had come alone: random limits over few keys."""
     dice, memory = Random(6), MemoryStore(now_ms=lambda: 0)
-    limits = [replace(random_limit(name, dice), start_full=True) for name in ALGORITHMS for _ in range(2)]
+    limits = [random_limit(name, dice) for name in ALGORITHMS for _ in range(2)]
     async with live_store() as store:
         for turn in range(3):
             now = START_MS + 100 * turn
             batch = [[Ask(dice.choice(limits), dice.choice("ab"), 1)] for _ in range(170)]
             assert await store.hit_each(batch, now) == [memory.hit(asks, now) for asks in batch]
+
+
+def in_a_script(commandstats):
+    return int(commandstats["cmdstat_evalsha"]["calls"])
+
+
+async def test_hits_of_one_turn_share_a_script_and_are_decided_one_by_one():
+    """As if each had come alone, in the order in which they were asked; and an idle caller's is a plain hit."""
+    dice, memory = Random(7), MemoryStore(now_ms=lambda: START_MS)
+    limits = [random_limit(name, dice) for name in ALGORITHMS]
+    with real_redis() as real, redis.Redis(port=real.port) as other:
+        store = RedisStore(RedisLink(f"redis://127.0.0.1:{real.port}", timeout_ms=10_000), now_ms=lambda: START_MS)
+        await store.hit([Ask(MINUTE, "alone")])
+        asks = [[Ask(dice.choice(limits), dice.choice("ab"), 1)] for _ in range(120)]
+        other.config_resetstat()
+        hits = await asyncio.gather(*[store.hit(asked) for asked in asks])
+        assert hits == [memory.hit(asked) for asked in asks]
+        assert in_a_script(other.info("commandstats")) == 3  # of at most 50
+        assert store.asking == 0
+        await store.link.close()
+
+
+async def test_a_key_that_is_not_ours_fails_nobody_else_of_its_turn():
+    for opened in (live_store, real_store):
+        async with opened() as store:
+            await store.link.call("LPUSH", "ratelimit:{bad}:gcra:3/60000:3", "not ours")
+            hits = await asyncio.gather(
+                *[store.hit([Ask(MINUTE, key)]) for key in ("a", "bad", "a", "bad")], return_exceptions=True
+            )
+            assert [decision.remaining for [decision] in hits[::2]] == [2, 1]
+            assert all(isinstance(hit, StoreUnavailable) and "WRONGTYPE" in str(hit) for hit in hits[1::2])
+            with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+                await store.hit_each([[Ask(MINUTE, "a")], [Ask(MINUTE, "bad")]])
+            assert not (await store.hit([Ask(MINUTE, "a")]))[0].allowed
+
+
+async def test_a_turn_whose_script_is_not_known_gets_it_once():
+    async with live_store() as store:
+        for remaining in ([2, 1, 0], [0, 0, 0]):
+            await store.link.call("SCRIPT", "FLUSH")
+            hits = await asyncio.gather(*[store.hit([Ask(MINUTE, "k")]) for _ in range(3)])
+            assert [decision.remaining for [decision] in hits] == remaining
+
+
+async def test_callers_who_give_up_leave_their_turn_to_the_others():
+    async with live_store() as store:
+        await store.link.connect()
+        waiting = [asyncio.ensure_future(store.hit([Ask(MINUTE, "k")])) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        hits = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(hit) for hit in hits] == [list, asyncio.CancelledError, list]
+        for task in (tasks := [asyncio.ensure_future(store.hit([Ask(MINUTE, "k")])) for _ in range(3)]):
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await store.link.call("PING")
+        assert store.asking == 0
+
+
+async def test_hits_that_wait_are_bounded_and_fail_together_with_their_connection():
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never says a word
+        link = RedisLink(f"redis://127.0.0.1:{silent.getsockname()[1]}", timeout_ms=50, waiting_max=100)
+        store = RedisStore(link)
+        hits = await asyncio.gather(*[store.hit([Ask(MINUTE, "k")]) for _ in range(130)], return_exceptions=True)
+        assert all(isinstance(hit, StoreUnavailable) and not hit.sent for hit in hits)
+        assert ["wait already" in str(hit) for hit in hits] == [False] * 100 + [True] * 30
+        assert store.asking == 0
+        await link.close()
+
+
+async def test_an_empty_bucket_begins_to_fill_although_another_limit_denies():
+    slow = Limit(1, 1000, start_full=False)
+    memory = MemoryStore(now_ms=lambda: 0)
+    for cluster in (False, True):
+        async with live_store(cluster=cluster) as store:
+            asks = [Ask(slow, "a"), Ask(MINUTE, "b")]
+            for now in (0, 500, 1000, 1500):
+                allowed = [decision.allowed for decision in await store.hit(asks, START_MS + now)]
+                assert (now, allowed) == (now, [now == 1000, True])
+                if not cluster:
+                    assert [decision.allowed for decision in memory.hit(asks, START_MS + now)] == allowed
 
 
 async def test_a_closed_route_needs_no_redis_and_lets_nothing_be_consumed():

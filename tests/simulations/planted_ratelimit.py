@@ -18,7 +18,8 @@ from ratelimit import redis_store
 from ratelimit.decision import Decision
 from ratelimit.failing import Substitute
 from ratelimit.redis_link import RedisLink
-from ratelimit.redis_store import RedisStore, Script
+from ratelimit.redis_script import Script
+from ratelimit.redis_store import RedisStore
 from scenarios import ratelimit as scenario
 
 SEEDS = range(1, 6)
@@ -82,17 +83,16 @@ def bug(owner, name, *, told):
     return plant
 
 
-honest_decide = RedisStore._decide
-honest_hit = Substitute.hit
+honest_hit = RedisStore.hit
+honest_substitute = Substitute.hit
 links: dict[RedisLink, int] = {}
 
 
-@bug(RedisStore, "_decide", told=TOO_MANY)
-async def each_limiter_has_its_own_clock(self, asks, now_ms, mode):
+@bug(RedisStore, "_at", told=TOO_MANY)
+def each_limiter_has_its_own_clock(self, now_ms):
     """A clock that is wrong by minutes, and by other minutes on another node."""
     off_by_ms = links.setdefault(self.link, len(links)) % 8 * 60_000
-    now_ms = 1_700_000_000_000 + round(asyncio.get_running_loop().time() * 1000) + off_by_ms
-    return await honest_decide(self, asks, now_ms, mode)
+    return 1_700_000_000_000 + round(asyncio.get_running_loop().time() * 1000) + off_by_ms
 
 
 @bug(RedisStore, "hit", told=TOO_MANY)
@@ -100,13 +100,13 @@ async def look_first_and_take_then(self, asks, now_ms=None):
     """The race of the textbook: between the two steps others look as well."""
     decisions = await self.peek(asks, now_ms)
     if all(decision.allowed for decision in decisions):
-        await honest_decide(self, asks, now_ms, "hit")
+        await honest_hit(self, asks, now_ms)
     return decisions
 
 
 @bug(Substitute, "hit", told="and yet Hit")
 def whoever_cannot_ask_lets_pass(self, asks, now_ms, policies, retry_after_ms):
-    return honest_hit(self, asks, now_ms, ["open"] * len(asks), retry_after_ms)
+    return honest_substitute(self, asks, now_ms, ["open"] * len(asks), retry_after_ms)
 
 
 @bug(redis_store, "decisions_of", told=TOO_MANY)
