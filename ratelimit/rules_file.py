@@ -209,6 +209,15 @@ FILE: dict[str, Reader] = {
 }  # fmt: skip
 
 
+HOMES = {"[client]": CLIENT, "[headers]": HEADERS, "[[rules]]": RULE, "[defaults]": DEFAULTS}
+
+
+def _home(key: str) -> str:
+    """For a key in the wrong section: the right ones."""
+    homes = [title for title, keys in HOMES.items() if key in keys]
+    return f"; it belongs in {' or '.join(homes)}" if homes else ""
+
+
 def read_rules(content: str, file: str = "rules.toml") -> RuleSet:
     """The rules that `content` says.  Raises RulesError with every mistake in it."""
     try:
@@ -294,7 +303,7 @@ class _Reading:
         found = {}
         for key, one in value.items():
             if key not in keys:
-                self.error((*place, key), f"unknown{_meant(key, keys)}")
+                self.error((*place, key), f"unknown{_meant(key, keys) or _home(key)}")
                 continue
             try:
                 found[key] = keys[key](one)

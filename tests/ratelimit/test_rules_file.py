@@ -133,6 +133,8 @@ cost = 3
     ("content", "message"),
     [
         ("rules = 3", "rules.toml, line 1: rules: expected tables, [[rules]]"),
+        ("trusted_proxies = []", "rules.toml, line 1: trusted_proxies: unknown; it belongs in [client]"),
+        ("[client]\nabsent = 1", "rules.toml, line 2: client.absent: unknown; it belongs in [[rules]] or [defaults]"),
         ("rules = [3]", "rules.toml, line 1: rules.1: expected a table, not 3"),
         ("client = []", "rules.toml, line 1: client: expected a table, not a list"),
         ('[[rules]]\nname = "a"\nlimit = []', "rules.toml, line 3: rules.a.limit: is empty"),
