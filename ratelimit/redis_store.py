@@ -184,7 +184,8 @@ class RedisStore:
         return caller
 
     def _send_gathered(self) -> None:
-        gathered, self._gathered = self._gathered, []
+        gathered = [asked for asked in self._gathered if not asked[3].done()]  # the others have given up already
+        self._gathered = []
         now_ms = self._at(None)
         for first in range(0, len(gathered), EACH_AT_ONCE):
             algorithms, keys, words, callers = zip(*gathered[first : first + EACH_AT_ONCE], strict=True)
