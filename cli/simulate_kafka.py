@@ -192,6 +192,10 @@ class SimulatedCluster:
             sorted(partition.isr) == sorted(partition.replicas) for _, _, partition in image.partitions()
         )
 
+    def records_held(self) -> int:
+        brokers = [node.broker for node in self.live().values() if node.broker is not None]
+        return sum(partition.log.log_end_offset for broker in brokers for partition in broker.partitions.values())
+
     def logs(self, topic: str, partition: int) -> dict[int, bytes]:
         found = {}
         for node in NODES:

@@ -4,7 +4,7 @@
     consumers   read below the high watermark, ask where partitions end, commit, and resume from there
     a group     shares the partitions among members that come and go                    kafka_group.py
     nemesis     breaks brokers, links, disks and clocks, then mends them all       kafka_nemesis.py
-    calm        within `calm_s` every producer is answered again and all replicas are in sync
+    calm        within `calm_s` every producer is answered again; all replicas copy what they lack and are in sync
     drained     what was sent is acknowledged, to the last record
     read back   the logs of all replicas, against what the clients were told       kafka_checker.py
                 and the group has read all of them                                      kafka_group_checker.py
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -39,6 +40,9 @@ class Cluster(Breakable, Protocol):
     async def connect(self, node: int) -> wire.Streams: ...
     def logs(self, topic: str, partition: int) -> dict[int, bytes]:
         """The bytes of a partition's segments, one after the other, on every broker."""
+
+    def records_held(self) -> int:
+        """In all logs of all brokers that run."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class Arena:
 
         await self._until(self.plan.calm_s, "every producer to be served after everything was mended", served)
         self.draining = True
-        await self._until(self.plan.calm_s, "every replica to be in sync again", self.cluster.all_in_sync)
+        await self._caught_up()
         report.calm_after_s = self._now() - began
         await self._until(self.plan.calm_s, "what was sent to be acknowledged", lambda: all(p.idle for p in producers))
         try:
@@ -197,6 +201,19 @@ class Arena:
     def _end(self, partition: int) -> int:
         """Behind the last record."""
         return max((record.offset + 1 for record in self._records(partition)), default=0)
+
+    async def _caught_up(self) -> None:
+        """As long as it takes: with small fetches and a flush each, thousands of records are more than `calm_s`.
+
+        What counts as progress is only more than there ever was: who cuts off and fetches the same again and again waits.
+        """
+        most = -1
+        while not self.cluster.all_in_sync() and (held := self.cluster.records_held()) > most:
+            most = held
+            with suppress(Violated):
+                await self._until(self.plan.calm_s, "every replica to be in sync again", self.cluster.all_in_sync)
+        if not self.cluster.all_in_sync():
+            raise Violated(f"not every replica is in sync again, and nothing was copied for {self.plan.calm_s:g} s")
 
     async def _until(self, seconds: float, what: str, reached: Callable[[], bool]) -> None:
         """Raises Violated when it takes longer."""
