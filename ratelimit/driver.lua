@@ -1,7 +1,8 @@
 -- One call, one moment, all asks or none: what is common to all algorithms.
 --
 --   KEYS  one for each ask
---   ARGV  now in ms, or '' for the clock of this server; then for each ask: algorithm, cost, R, P, B, options
+--   ARGV  now in ms, or '' for the clock of this server; then for each ask: algorithm, cost, R, P, B, options;
+--         or once, when they are the same for all
 --   reply five integers for each ask: allowed, remaining, retry_after_ms, reset_ms, delay_ms
 --
 -- Redis runs a script from its beginning to its end before it looks at anybody else, which is the lock.  One ask is
@@ -46,11 +47,16 @@ end
 
 --[[algorithms]]
 
+local the_same = #ARGV == 7
+local algorithm, cost, rate, per, capacity, options
+
 local function decide(i)
-  local a = 6 * i - 4
-  return algorithms[ARGV[a]](
-    KEYS[i], asked_at, tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5]
-  )
+  if i == 1 or not the_same then
+    local a = 6 * i - 4
+    algorithm, options = algorithms[ARGV[a]], ARGV[a + 5]
+    cost, rate, per, capacity = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
+  end
+  return algorithm(KEYS[i], asked_at, cost, rate, per, capacity, options)
 end
 
 if #KEYS == 1 then return {decide(1)} end

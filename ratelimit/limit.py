@@ -95,6 +95,10 @@ class Limit:
         if 2 * (self.capacity + 1) * self.per_ms + self.rate >= EXACT:
             raise LimitError(f"{self.capacity} times {self.per_ms} ms is more than a double can count exactly")
 
+    def __hash__(self) -> int:
+        """Stores look a limit up at every hit: what seldom differs is left to the comparison."""
+        return hash((self.rate, self.per_ms, self.algorithm))
+
     def _only_where_it_means_something(self, option: str, default: object) -> None:
         if getattr(self, option) != default and option not in VARIANTS[self.algorithm]:
             raise LimitError(f"{self.algorithm} has no {option}")

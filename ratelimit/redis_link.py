@@ -4,6 +4,7 @@
     call ─┼─> unsent ──flush, once a turn──> in flight ──reply───┼─> its future         Redis answers in order, so the
     call ─┘                                                      └─> its future         oldest future gets the next reply
 
+Only who finds nothing in flight leaves at once: a lone caller gains nothing by the turn's end.
 A hundred callers that each wait for their own reply share one system call and one packet; none of them knows of the
 others.  A pool of a hundred connections would cost a hundred of each.  Who wants to put what they asked into fewer
 commands is called `before_next_write`.
@@ -188,6 +189,11 @@ class RedisLink:
     def connected(self) -> bool:
         return self._connection is not None
 
+    @property
+    def idle(self) -> bool:
+        """Connected, and nothing is on its way: what is asked now leaves at once."""
+        return not self._waiting and self._connection is not None
+
     def call(self, *words: str | bytes | int) -> asyncio.Future[Any]:
         """The reply, or a ReplyError as its exception.  Never raises by itself."""
         return self.send(pack(words))
@@ -206,11 +212,15 @@ class RedisLink:
             waiter.set_exception(StoreUnavailable(f"Redis at {self.address}: {reason}"))
             return
         deadline = loop.time() + self._timeout_s
-        self._unsent.append(packed)
+        idle = not self._waiting
         self._waiting.append((waiter, deadline))
         if self._timer is None:
             self._heard_at = deadline - self._timeout_s
             self._timer = loop.call_at(deadline, self._look_at_the_oldest)
+        if self._connection is not None and idle:
+            self._connection.transport.write(packed)
+            return
+        self._unsent.append(packed)
         if self._connection is None:
             if self._dialling is None:
                 self._dialling = loop.create_task(self._dial())
@@ -263,9 +273,10 @@ class RedisLink:
             for callback in called:
                 callback()
         self._write_is_due = False
-        self._flush()
+        self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let what has been asked leave now, and not at the end of the turn."""
         if self._connection is not None and self._unsent:
             unsent, self._unsent = self._unsent, []
             self._connection.transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
@@ -277,7 +288,7 @@ class RedisLink:
         kept = [(slot, packed) for slot, packed in zip(tail, self._unsent, strict=True) if not slot[0].done()]
         self._waiting += [slot for slot, _ in kept]
         self._unsent = [packed for _, packed in kept]
-        self._flush()
+        self.flush()
 
     # Replies
 

@@ -1,6 +1,7 @@
 """What a decision is between a client and Redis: the program, its words, its answer.
 
-    EVALSHA sha n key... now (algorithm cost R P B options)...      driver.lua and algorithms/*.lua
+    EVALSHA sha n key... now (algorithm cost R P B options)...      driver.lua and algorithms/*.lua; once for all keys, if
+                                                                    they are the same for all
     <── allowed remaining retry_after_ms reset_ms delay_ms          for each ask
 
 The program is the driver with the algorithms that a call needs, in one of four modes: `hit` consumes from all asks or
@@ -20,7 +21,6 @@ from typing import Any, Literal, NamedTuple
 from ratelimit.algorithms import ALGORITHMS
 from ratelimit.decision import Ask, CostTooHigh, Decision
 from ratelimit.limit import REMEMBERED_MS, Limit
-from ratelimit.redis_link import ReplyError
 
 make = tuple.__new__
 PREFIX = "ratelimit:"
@@ -83,11 +83,11 @@ def packed_words(limit: Limit, cost: int) -> tuple[str, bytes]:
     return f":{limit.fingerprint}", b"".join(map(bulk, words_of(limit, cost)))
 
 
-@lru_cache(maxsize=100)
-def packed_head(script: Script, asks: int, whole: bool) -> bytes:
-    """A command up to its first key: EVALSHA, or EVAL with the whole text."""
+@lru_cache(maxsize=1000)
+def packed_head(script: Script, asks: int, limits: int, whole: bool) -> bytes:
+    """A command up to its first key: EVALSHA, or EVAL with the whole text.  `limits` is how often words follow."""
     words: tuple[Word, ...] = ("EVAL", script.text, asks) if whole else ("EVALSHA", script.sha, asks)
-    return b"*%d\r\n" % (len(words) + 7 * asks + 1) + b"".join(map(bulk, words))
+    return b"*%d\r\n" % (len(words) + asks + 1 + 6 * limits) + b"".join(map(bulk, words))
 
 
 def bulk(word: Word) -> bytes:
@@ -118,24 +118,43 @@ def moment(now_ms: int | None) -> bytes:
 
 
 def named(prefix: str, ask: Ask) -> tuple[bytes, bytes]:
-    """The key of one ask, and its words.  Raises CostTooHigh."""
+    """The key of one ask, and its words, packed.  Raises CostTooHigh."""
     limit, key, cost = ask
     fingerprint, words = packed_words(limit, cost)
-    return bulk(f"{prefix}{tagged(key)}{fingerprint}"), words
+    name = f"{prefix}{tagged(key)}{fingerprint}".encode()
+    return b"$%d\r\n%b\r\n" % (len(name), name), words
 
 
-def packed(prefix: str, asks: Sequence[Ask], now_ms: int | None) -> bytes:
-    """A command from its first key on.  Raises CostTooHigh."""
-    keys, words = zip(*[named(prefix, ask) for ask in asks], strict=True)
-    return b"".join([*keys, moment(now_ms), *words])
+class Command(NamedTuple):
+    """A call of a program, as it is sent."""
+
+    program: Script
+    asks: int
+    limits: int
+    rest: bytes
+    """From the first key on."""
+
+    def packed(self, whole: bool) -> bytes:
+        return packed_head(self.program, self.asks, self.limits, whole) + self.rest
+
+
+def command(program: Script, keys: Sequence[bytes], words: Sequence[bytes], now_ms: int | None) -> Command:
+    """Of asks whose keys and words are packed: `named`."""
+    if len(keys) == 1:
+        return Command(program, 1, 1, b"%b%b%b" % (keys[0], moment(now_ms), words[0]))
+    if len(set(words)) == 1:
+        words = words[:1]
+    return Command(program, len(keys), len(words), b"".join([*keys, moment(now_ms), *words]))
 
 
 def decisions_of(reply: Sequence[Any]) -> list[Decision]:
     """The answers to all asks.  Raises ReplyError, if one of them is none."""
-    decisions = []
-    for i in range(0, len(reply), 5):
-        allowed, *rest = reply[i : i + 5]
-        if isinstance(allowed, ReplyError):
-            raise allowed
-        decisions.append(make(Decision, (allowed == 1, *rest)))
-    return decisions
+    return [decision_of(reply, first) for first in range(0, len(reply), 5)]
+
+
+def decision_of(reply: Sequence[Any], first: int = 0) -> Decision:
+    """The answer to the ask whose five words begin there.  Raises ReplyError."""
+    allowed = reply[first]
+    if type(allowed) is not int:
+        raise allowed
+    return make(Decision, (allowed == 1, *reply[first + 1 : first + 5]))

@@ -10,8 +10,9 @@ Reading, deciding and writing in three commands would let two nodes read the sam
 textbook's chapter.  A script is run as a whole.  It is sent by the SHA-1 of its text; a server that does not know it
 (restarted, failed over, SCRIPT FLUSH) says NOSCRIPT before it has done anything, and then gets the text once.
 
-**One turn, one script.**  Half of what a script costs Redis is to begin one.  So hits that are asked in one turn of the
-loop, by callers who know nothing of each other, share a script that decides each of them by itself.
+**Many hits, one script.**  Half of what a script costs Redis is to begin one.  So hits that are asked in one turn of the
+loop, by callers who know nothing of each other, share scripts that decide each of them by itself.  A full one leaves at
+once: Redis decides while the next is gathered.  And who finds the link idle goes alone, and waits for nobody.
 
 **Whose clock.**  The server's: one clock for all nodes, read within the script.  With `now_ms` the caller's, as tests
 and replays want it; clocks that differ by d then admit up to R·d/P more, or lock out for d.
@@ -39,17 +40,16 @@ from ratelimit.decision import Ask, Decision
 from ratelimit.limit import Limit
 from ratelimit.redis_link import RedisLink, ReplyError, StoreUnavailable
 from ratelimit.redis_script import (
-    ALONE,
     PREFIX,
+    Command,
     Mode,
     Script,
     Word,
     algorithms_of,
+    command,
+    decision_of,
     decisions_of,
-    moment,
     named,
-    packed,
-    packed_head,
     packed_words,
     script,
     tag_of,
@@ -60,8 +60,8 @@ from ratelimit.redis_script import (
 if TYPE_CHECKING:
     import redis
 
-EACH_AT_ONCE = 50
-"""Hits in one script, which spares each of them half of the work; others wait a quarter of a ms for it."""
+EACH_AT_ONCE = 32
+"""Hits in one script at most.  It spares each of them half of the work, and whoever else asks Redis waits for it."""
 
 Caller = asyncio.Future[list[Decision]]
 
@@ -99,13 +99,13 @@ class RedisStore:
 
     async def hit(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """Consume from all, if all allow it; from none otherwise.  No two asks are about the same limit and key."""
+        if len(asks) == 1 and now_ms is None and not self.cluster and asks[0].limit.rate:
+            return await (self._evaluate(self._command(asks, None, "hit")) if self.link.idle else self._gather(asks[0]))
         if closed(asks):
             return with_closed(asks, await self.peek([ask for ask in asks if ask.limit.rate], now_ms))
-        if len(asks) == 1 and now_ms is None and not self.cluster:
-            return await self._gather(asks[0])
         if self.cluster and len(groups := by_tag(asks)) > 1:
             return await self._hit_in_two_steps(asks, groups, now_ms)
-        return await self._alone(asks, now_ms, "hit")
+        return await self._evaluate(self._command(asks, now_ms, "hit"))
 
     async def peek(self, asks: Sequence[Ask], now_ms: int | None = None) -> list[Decision]:
         """What `hit` would say of each alone, changing nothing."""
@@ -115,7 +115,7 @@ class RedisStore:
             return []
         if self.cluster and len(groups := by_tag(asks)) > 1:
             return in_order(asks, groups, await self._all(groups, now_ms, "peek"))
-        return await self._alone(asks, now_ms, "peek")
+        return await self._evaluate(self._command(asks, now_ms, "peek"))
 
     async def hit_each(self, batch: Sequence[Sequence[Ask]], now_ms: int | None = None) -> list[list[Decision]]:
         """Many independent hits in one write; each is all or none by itself.  Raises when any of them failed."""
@@ -147,9 +147,8 @@ class RedisStore:
         return in_order(asks, groups, await self._all(groups, now_ms, "hit"))
 
     async def _all(self, batch: Sequence[Sequence[Ask]], now_ms: int | None, mode: Mode) -> list[list[Decision]]:
-        now_ms = self._at(now_ms)
-        rests = [packed(self.prefix, asks, now_ms) for asks in batch]  # all, before one of them leaves
-        sent = [self._evaluate(asks, rest, now_ms, mode) for asks, rest in zip(batch, rests, strict=True)]
+        commands = [self._command(asks, now_ms, mode) for asks in batch]  # all, before one of them leaves
+        sent = [self._evaluate(command) for command in commands]
         decided: list[list[Decision]] = []
         failure = None
         for decisions in sent:
@@ -161,14 +160,15 @@ class RedisStore:
             raise failure
         return decided
 
-    def _alone(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> Caller:
-        """A script for these asks and no others.  Raises CostTooHigh."""
+    def _command(self, asks: Sequence[Ask], now_ms: int | None, mode: Mode) -> Command:
+        """Raises CostTooHigh."""
         now_ms = self._at(now_ms)
-        return self._evaluate(asks, packed(self.prefix, asks, now_ms), now_ms, mode)
+        keys, words = zip(*[named(self.prefix, ask) for ask in asks], strict=True)
+        return command(script(algorithms_of(asks), mode, now_ms is not None), keys, words, now_ms)
 
-    def _evaluate(self, asks: Sequence[Ask], rest: bytes, now_ms: int | None, mode: Mode) -> Caller:
+    def _evaluate(self, command: Command) -> Caller:
         caller: Caller = asyncio.get_running_loop().create_future()
-        Evaluation(self, script(algorithms_of(asks), mode, now_ms is not None), len(asks), rest, [caller])
+        Evaluation(self, command, (caller,))
         return caller
 
     def _gather(self, ask: Ask) -> Caller:
@@ -181,19 +181,20 @@ class RedisStore:
         if not self._gathered:
             self.link.before_next_write(self._send_gathered)
         self._gathered.append((ask.limit.algorithm, key, words, caller))
+        if len(self._gathered) >= EACH_AT_ONCE:
+            self._send_gathered()
+            self.link.flush()
         return caller
 
     def _send_gathered(self) -> None:
         gathered = [asked for asked in self._gathered if not asked[3].done()]  # the others have given up already
         self._gathered = []
+        if not gathered:
+            return
         now_ms = self._at(None)
-        for first in range(0, len(gathered), EACH_AT_ONCE):
-            algorithms, keys, words, callers = zip(*gathered[first : first + EACH_AT_ONCE], strict=True)
-            if len(callers) == 1:
-                program = script(ALONE[algorithms[0]], "hit", now_ms is not None)
-            else:
-                program = script(frozenset(algorithms), "each", now_ms is not None)
-            Evaluation(self, program, len(keys), b"".join([*keys, moment(now_ms), *words]), callers)
+        algorithms, keys, words, callers = zip(*gathered, strict=True)
+        program = script(frozenset(algorithms), "each", now_ms is not None)
+        Evaluation(self, command(program, keys, words, now_ms), callers)
 
     def _at(self, now_ms: int | None) -> int | None:
         return self._now_ms() if now_ms is None and self._now_ms is not None else now_ms
@@ -208,45 +209,45 @@ class RedisStore:
 class Evaluation:
     """A script under way, from the first sending to the answer: it takes its reply where a future would.
 
-    rest     the command from its first key on
     callers  one who wants all decisions; or many, an ask each
     """
 
-    def __init__(self, store: RedisStore, program: Script, asks: int, rest: bytes, callers: Sequence[Caller]) -> None:
-        self._store, self._program, self._asks, self._rest, self._callers = store, program, asks, rest, callers
+    __slots__ = ("_by_name", "_callers", "_command", "_over", "_store")
+
+    def __init__(self, store: RedisStore, command: Command, callers: Sequence[Caller]) -> None:
+        self._store, self._command, self._callers = store, command, callers
         self._by_name, self._over = True, False
         store.asking += len(callers)
-        self._send()
-
-    def _send(self) -> None:
-        head = packed_head(self._program, self._asks, not self._by_name)
-        self._store.link.send_for(self, head + self._rest)
+        store.link.send_for(self, command.packed(whole=False))
 
     def done(self) -> bool:
         """Answered, or every caller has given up."""
-        if not self._over and all([caller.done() for caller in self._callers]):
+        if not self._over:
+            for caller in self._callers:
+                if not caller.done():
+                    return False
             self._end()
-        return self._over
+        return True
 
     def set_result(self, reply: Any) -> None:
-        if type(reply) is not list or len(reply) != 5 * self._asks:
+        if type(reply) is not list or len(reply) != 5 * self._command.asks:
             self.set_exception(ReplyError(f"not a decision: {str(reply)[:100]}"))
             return
         self._end()
-        each = len(reply) // len(self._callers)
-        for number, caller in enumerate(self._callers):
-            if caller.done():  # has given up
-                continue
-            try:
-                caller.set_result(decisions_of(reply[number * each : (number + 1) * each]))
-            except ReplyError as error:
-                caller.set_exception(self._store.refused(error))
+        alone, first = len(self._callers) == 1, 0
+        for caller in self._callers:
+            if not caller.done():  # has not given up
+                try:
+                    caller.set_result(decisions_of(reply) if alone else [decision_of(reply, first)])
+                except ReplyError as error:
+                    caller.set_exception(self._store.refused(error))
+            first += 5
 
     def set_exception(self, error: Exception) -> None:
         if isinstance(error, ReplyError):
             if self._by_name and str(error).startswith("NOSCRIPT"):
                 self._by_name = False
-                self._send()
+                self._store.link.send_for(self, self._command.packed(whole=True))
                 return
             error = self._store.refused(error)
         self._end()

@@ -43,7 +43,7 @@ algorithms.sliding_window_log = function(key, now, cost, rate, per, capacity, op
     length = call('LLEN', key)
   end
   local old = count_old(key, length, now - per)
-  local cut = old > 16 and 2 * old > length and old or 0
+  local cut = old > 16 and old or 0
   local free = capacity - (length - old)
   local allowed = cost <= free
   local log_it = allowed or log_denied
