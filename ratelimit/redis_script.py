@@ -41,8 +41,6 @@ ALONE = {name: frozenset([name]) for name in ALGORITHMS}
 """The commonest questions are about one algorithm."""
 
 Word = str | bytes | int
-
-
 Mode = Literal["hit", "try", "peek", "each"]
 
 

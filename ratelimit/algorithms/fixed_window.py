@@ -30,16 +30,15 @@ class FixedWindow(Algorithm):
         capacity, per = self.capacity, self._per
         if not 0 < cost <= capacity:
             raise CostTooHigh(cost, capacity)
-        elapsed = per if state is None else now_ms - (state >> self._bits)
-        if -per <= elapsed < per:
-            assert state is not None
-            count = state & self._mask
-            left = capacity - count - cost
-            if elapsed < 0:
-                elapsed = 0
-            if left >= 0:
-                return state + cost, make(Decision, (True, left, 0, per - elapsed, 0))
-            return state, make(Decision, (False, capacity - count, per - elapsed, per - elapsed, 0))
+        if state is not None:
+            rest = (state >> self._bits) + per - now_ms
+            if 0 < rest <= 2 * per:
+                left = capacity - (state & self._mask) - cost
+                if rest > per:  # the clock was set back: hold it
+                    rest = per
+                if left >= 0:
+                    return state + cost, make(Decision, (True, left, 0, rest, 0))
+                return state, make(Decision, (False, left + cost, rest, rest, 0))
         elapsed = now_ms % per if self._aligned else 0
         state = now_ms - elapsed << self._bits | cost
         return state, make(Decision, (True, capacity - cost, 0, per - elapsed, 0))

@@ -33,16 +33,16 @@ class SlidingWindowLog(Algorithm):
         self.horizon_ms = limit.per_ms
 
     def take(self, state: "array[int] | None", now_ms: int, cost: int = 1) -> "tuple[array[int] | None, Decision]":
-        if not 0 < cost <= self.capacity:
-            raise CostTooHigh(cost, self.capacity)
+        capacity, per = self.capacity, self._per
+        if not 0 < cost <= capacity:
+            raise CostTooHigh(cost, capacity)
         log = array("q") if state is None else state
         if log and now_ms < log[-1]:
-            if log[-1] - now_ms > self._per:
+            if log[-1] - now_ms > per:
                 del log[:]
             else:
                 now_ms = log[-1]
-        free = self.capacity - len(log)
-        since = now_ms - self._per
+        free, since = capacity - len(log), now_ms - per
         if log and log[0] <= since:
             old = bisect_right(log, since)
             free += old
@@ -52,12 +52,12 @@ class SlidingWindowLog(Algorithm):
             log.append(now_ms)
             if cost > 1:
                 log.extend([now_ms] * (cost - 1))
-            return log, make(Decision, (True, free - cost, 0, self._per, 0))
+            return log, make(Decision, (True, free - cost, 0, per, 0))
         if self._log_denied:
             log.extend([now_ms] * cost)
-            del log[: max(0, len(log) - self.capacity)]
+            del log[: max(0, len(log) - capacity)]
             free = 0
-        in_the_way = log[len(log) - self.capacity + cost - 1]
+        in_the_way = log[len(log) - capacity + cost - 1]
         return log, make(Decision, (False, free, in_the_way - since, log[-1] - since, 0))
 
     def peek(self, state: "array[int] | None", now_ms: int, cost: int = 1) -> Decision:
