@@ -79,6 +79,28 @@ async def test_frames_come_out_wherever_the_buffer_is_cut(chunk):
     assert served.frames == [frame(size, b"y") for size in (4, 9, 70_000, 5, 13)]
 
 
+async def test_behind_a_large_frame_the_header_of_the_next_is_read_first():
+    served = Frames(OpenConnections())
+    asked = []
+    for piece in (
+        frame(70_000),
+        frame(90_000)[:4],
+        frame(90_000)[4:],
+        frame(9)[:2],
+        frame(9)[2:4],
+        frame(9)[4:],
+        frame(5),
+    ):
+        while piece:
+            buffer = served.get_buffer(-1)
+            asked.append(len(buffer))
+            size = min(len(buffer), len(piece))
+            buffer[:size], piece = piece[:size], piece[size:]
+            served.buffer_updated(size)
+    assert [len(each) for each in served.frames] == [70_000, 90_000, 9, 5]
+    assert asked == [SHARED_BYTES, 70_000 - SHARED_BYTES, 4, 90_000 - 4, 4, 2, SHARED_BYTES - 4, SHARED_BYTES]
+
+
 @pytest.mark.parametrize("hold_at", range(1, len(STREAM)))
 async def test_held_frames_wait_and_go_on(hold_at):
     async with Service(OpenConnections(), Frames) as service:
