@@ -282,6 +282,7 @@ class Nemesis:
     def __init__(self, arena: Arena, random: Random) -> None:
         self._arena, self._cluster, self._plan, self._random = arena, arena.cluster, arena.plan, random
         self._broken: int | None = None
+        self._leaving: int | None = None
 
     async def run(self) -> None:
         under_way: list[asyncio.Task[None]] = []
@@ -426,7 +427,9 @@ class Nemesis:
     async def members(self) -> None:
         """A new node joins, or one that is there leaves; one that left never comes back."""
         nodes = self._cluster.members
-        if len(nodes) > 3 and self._random.random() < 0.5:
+        if self._leaving in nodes:  # whether it has left nobody said; a second that leaves might take the majority along
+            await self._leave(self._leaving)
+        elif len(nodes) > 3 and self._random.random() < 0.5:
             await self._leave(self._victim())
         else:
             await self._join()
@@ -439,7 +442,8 @@ class Nemesis:
             self._cluster.members.append(node)
 
     async def _leave(self, node: int) -> None:
-        if await self._change("remove", node):
+        self._leaving = node
+        if await self._change("remove", node) and node in self._cluster.members:
             self._cluster.members.remove(node)
             await asyncio.sleep(self._random.uniform(0.0, 2.0))
             if self._cluster.running(node):
