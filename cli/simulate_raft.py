@@ -93,10 +93,11 @@ class SimulatedCluster:
         self.world.kill(name_of(node))
 
     def strike(self, node: int, steps: int) -> None:
-        def strike() -> None:
-            self.kill(node)
-
-        self.world.host(name_of(node)).disk.strike_before(steps, strike, "journal")
+        disk = self.world.host(name_of(node)).disk
+        if steps:
+            disk.strike_before(steps, lambda: self.kill(node), "journal")
+        else:
+            disk.strike_no_more()
 
     def power_loss(self, node: int) -> None:
         self.world.power_loss(name_of(node))

@@ -49,7 +49,7 @@ class Cluster(Protocol):
     def start(self, node: int) -> None: ...
     def kill(self, node: int) -> None: ...
     def strike(self, node: int, steps: int) -> None:
-        """Kill it in the middle of its next writes: before that many more steps of them (1 is the next)."""
+        """Kill it in the middle of its next writes: before that many more steps of them (1 is the next); 0 takes it back."""
 
     def power_loss(self, node: int) -> None: ...
     def running(self, node: int) -> bool: ...
@@ -298,6 +298,7 @@ class Nemesis:
             await strike
         self._cluster.heal()
         for node in self._cluster.members:
+            self._cluster.strike(node, 0)
             self._cluster.slow_disk(node, 1.0)
             self._cluster.break_disk(node, False)
             self._cluster.clock_rate(node, 1.0)
@@ -427,7 +428,9 @@ class Nemesis:
     async def members(self) -> None:
         """A new node joins, or one that is there leaves; one that left never comes back."""
         nodes = self._cluster.members
-        if self._leaving in nodes:  # whether it has left nobody said; a second that leaves might take the majority along
+        if (
+            self._leaving in nodes
+        ):  # whether it has left nobody said; a second that leaves might take the majority along
             await self._leave(self._leaving)
         elif len(nodes) > 3 and self._random.random() < 0.5:
             await self._leave(self._victim())
