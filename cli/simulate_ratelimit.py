@@ -98,12 +98,13 @@ async def limiter(host: Host, plan: scenario.Plan) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, EOFError):
             while True:
-                _, key = (await reader.readuntil(b"\n")).decode().split()
+                _, key, count = (await reader.readuntil(b"\n")).decode().split()
                 asked = now()
-                decisions = await guard.hit([Ask(limit, key) for limit in limits])
-                by = {FromRedis: "store", Blind: "blind"}.get(type(decisions[0]), "local")
-                allowed = all(decision.allowed for decision in decisions)
-                writer.write(f"{allowed:d} {by} {host.lives} {now() - asked:.6f}\n".encode())
+                asks = [Ask(limit, key) for limit in limits]
+                for decisions in await asyncio.gather(*[guard.hit(asks) for _ in range(int(count))]):
+                    by = {FromRedis: "store", Blind: "blind"}.get(type(decisions[0]), "local")
+                    allowed = all(decision.allowed for decision in decisions)
+                    writer.write(f"{allowed:d} {by} {host.lives} {now() - asked:.6f}\n".encode())
         writer.close()
 
     async with await asyncio.start_server(answer, None, PORT) as server:

@@ -72,10 +72,14 @@ class Substitute:
         """All or none again: nothing is consumed locally when a closed rule denies anyway."""
         policies = policies or [self.on_failure] * len(asks)
         local = [self._local(ask) for ask, policy in zip(asks, policies, strict=True) if policy == "local"]
-        denied = "closed" in policies
-        decided = iter(self.memory.peek(local, now_ms) if denied else self.memory.hit(local, now_ms) if local else [])
+        once: dict[tuple[Limit, str], Ask] = {}  # limits that differ may have equal shares
+        for ask in sorted(local, key=lambda ask: ask.cost):
+            once[ask.limit, ask.key] = ask
+        decide = self.memory.peek if "closed" in policies else self.memory.hit
+        decided = dict(zip(once, decide(list(once.values()), now_ms), strict=True)) if once else {}
+        shares = iter(local)
         return [
-            next(decided) if policy == "local" else self._blind(ask, policy == "open", retry_after_ms)
+            decided[next(shares)[:2]] if policy == "local" else self._blind(ask, policy == "open", retry_after_ms)
             for ask, policy in zip(asks, policies, strict=True)
         ]
 

@@ -205,7 +205,7 @@ class Arena:
     async def _caught_up(self) -> None:
         """As long as it takes: with small fetches and a flush each, thousands of records are more than `calm_s`.
 
-        What counts as progress is only more than there ever was: who cuts off and fetches the same again and again waits.
+        What counts as progress is only more than there ever was: who cuts off and fetches the same for ever makes none.
         """
         most = -1
         while not self.cluster.all_in_sync() and (held := self.cluster.records_held()) > most:

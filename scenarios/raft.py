@@ -428,9 +428,8 @@ class Nemesis:
     async def members(self) -> None:
         """A new node joins, or one that is there leaves; one that left never comes back."""
         nodes = self._cluster.members
-        if (
-            self._leaving in nodes
-        ):  # whether it has left nobody said; a second that leaves might take the majority along
+        if self._leaving in nodes:
+            # Nobody said whether it has left; a second one to leave might take the majority along.
             await self._leave(self._leaving)
         elif len(nodes) > 3 and self._random.random() < 0.5:
             await self._leave(self._victim())

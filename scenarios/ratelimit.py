@@ -20,8 +20,9 @@ And without a store: an open rule lets through, a closed one does not, a local o
 the timeout.  When the faults are over, and the limits had time to refill, every key can be spent in full again: nobody
 is locked out by what a crash left behind.
 
-A limiter answers a line for a line: `hit KEY` is answered `ALLOWED BY LIFE SECONDS`: 1 or 0; store, blind or local; how
-often the limiter has been started; how long it took to decide.
+To `hit KEY COUNT` a limiter answers so many lines, one for each of as many hits at once, which may share their way to the
+store: `ALLOWED BY LIFE SECONDS`: 1 or 0; store, blind or local; how often the limiter has been started; how long it took
+to decide.
 """
 
 import asyncio
@@ -43,6 +44,8 @@ FORGETS_S = {"always": 0.0, "everysec": 2.0}
 REST_S = 60.0
 CLOCK_S = 0.001
 """The store's clock counts whole milliseconds."""
+CROWD = 6
+"""Hits of a caller who does not ask one after the other."""
 BUCKETS = ("token_bucket", "leaking_bucket", "gcra")
 
 
@@ -227,23 +230,25 @@ class Arena:
                 try:
                     for _ in range(random.choice((1, 5, 20))):
                         await asyncio.sleep(random.uniform(0, self.plan.think_s))
+                        key, count = f"key-{random.randrange(self.plan.keys)}", random.choice((1, 1, 1, CROWD))
                         async with asyncio.timeout(self.plan.patience_s):
-                            await self._hit(streams, node, f"key-{random.randrange(self.plan.keys)}")
+                            await self._hits(streams, node, key, count)
                 finally:
                     await hang_up(streams)
                 continue
             self.report.lost += 1
             await asyncio.sleep(random.uniform(0, self.plan.think_s))
 
-    async def _hit(self, streams: Streams, node: int, key: str) -> Hit:
-        """Raises OSError, EOFError when the limiter is lost: then nobody was let through."""
+    async def _hits(self, streams: Streams, node: int, key: str, count: int) -> Hit:
+        """So many at once; the last of them.  Raises OSError, EOFError when the limiter is lost: the rest did not pass."""
         reader, writer = streams
         asked = self._now()
-        writer.write(f"hit {key}\n".encode())
-        allowed, by, life, took_s = (await reader.readuntil(b"\n")).decode().split()
-        hit = Hit(key, node, int(life), asked, self._now(), allowed == "1", by, float(took_s))
-        self.hits.append(hit)
-        self.report.hits[f"{by} {'allowed' if hit.allowed else 'denied'}"] += 1
+        writer.write(f"hit {key} {count}\n".encode())
+        for _ in range(count):
+            allowed, by, life, took_s = (await reader.readuntil(b"\n")).decode().split()
+            hit = Hit(key, node, int(life), asked, self._now(), allowed == "1", by, float(took_s))
+            self.hits.append(hit)
+            self.report.hits[f"{by} {'allowed' if hit.allowed else 'denied'}"] += 1
         return hit
 
     async def _spend_everything(self) -> None:
@@ -259,7 +264,7 @@ class Arena:
             until = self._now() + REST_S
             streams = await self.stage.connect(number % plan.limiters)
             while len(told) < whole or not any(hit.by == "store" for hit in told):
-                told.append(await self._hit(streams, number % plan.limiters, f"key-{number}"))
+                told.append(await self._hits(streams, number % plan.limiters, f"key-{number}", 1))
                 if told[-1].by == "store" and not told[-1].allowed and len(told) <= whole:
                     self.report.violations.append(
                         f"key-{number} denies hit {len(told)} of {whole} when all is well again"

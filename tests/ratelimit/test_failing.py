@@ -72,6 +72,12 @@ def test_local_admits_a_nodes_share():
     assert [guard.hit([Ask(limit, "k", cost=3)])[0].allowed for _ in range(2)] == [True, False]
 
 
+def test_limits_that_differ_may_have_the_same_share():
+    _, guard = guarded(on_failure="local", nodes=8)
+    asks = [Ask(Limit(3, 1000), "k"), Ask(Limit(1, 1000), "k")]
+    assert [[decision.allowed for decision in guard.hit(asks)] for _ in range(2)] == [[True, True], [False, False]]
+
+
 def test_each_rule_fails_its_own_way():
     hour = Ask(Limit(1, 3_600_000), "user:7")
     login = Ask(Limit(5, 1000), "user:7")

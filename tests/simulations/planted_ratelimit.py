@@ -114,6 +114,14 @@ def everything_is_allowed(reply):
     return [Decision(True, 0, 0, 0) for _ in range(0, len(reply), 5)]
 
 
+honest_decision_of = redis_store.decision_of
+
+
+@bug(redis_store, "decision_of", told=TOO_MANY)
+def all_who_share_a_script_hear_the_first_answer(reply, first=0):
+    return honest_decision_of(reply, 0)
+
+
 honest_script = redis_store.script
 
 
